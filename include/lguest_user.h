@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract between the Launcher and the Host: /dev/lguest.
+ *
+ * A Launcher opens the device, says CREATE once, then RUN again and again from
+ * the same thread.  Other threads may raise interrupts with IRQ at any time.
+ * Closing the last descriptor ends the Guest and gives everything back.
+ */
+#ifndef LGUEST_USER_H
+#define LGUEST_USER_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define LG_DEVICE_PATH	"/dev/lguest"
+/* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
+#define LG_INTERFACE	1
+
+/* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
+ * pages: RAM, descriptor page and rings together; all of it must be mapped
+ * readable and writable.  entry: the Guest's first eip, guest-physical. */
+struct lg_create {
+	__u64 memory;
+	__u32 pages;
+	__u32 entry;
+	__u32 interface;	/* LG_INTERFACE, else EPROTO */
+	__u32 reserved;		/* 0 */
+};
+
+/* RUN returns 0 with one of these, or -1 with errno EINTR (a signal: run again). */
+#define LG_RUN_NOTIFY	1	/* value: the NOTIFY argument, never 0 */
+#define LG_RUN_POWEROFF	2	/* text: what the Guest said, see LGUEST_POWEROFF_TEXT */
+#define LG_RUN_RESTART	3	/* text: what the Guest said, possibly empty */
+#define LG_RUN_KILLED	4	/* the Host ended it: code and text say why */
+
+#define LG_TEXT_MAX	256
+#define LG_CODE_MAX	12	/* "E-PT-07" */
+
+struct lg_run {
+	__u32 what;		/* LG_RUN_* */
+	__u32 value;
+	char code[LG_CODE_MAX];
+	char text[LG_TEXT_MAX];	/* always NUL-terminated */
+};
+
+/* EVENTFD: NOTIFY(gpa) signals fd and no longer leaves RUN.  First match wins;
+ * fd -1 removes the binding of gpa (ENOENT if there is none). */
+struct lg_eventfd {
+	__u32 gpa;		/* nonzero */
+	__s32 fd;
+};
+
+/* One past exit.  vector: 0..255 as the CPU has it; 256 + n: fault n inside the
+ * Switcher.  number: the hypercall, when vector is 0x1f. */
+struct lg_exit_record {
+	__u32 vector;
+	__u32 error;
+	__u32 cs, eip;
+	__u32 number;
+	__u32 cr2;
+	__u64 tsc;
+};
+
+#define LG_EXIT_RECORDS	16
+
+struct lg_regs {
+	__u32 eax, ebx, ecx, edx, esi, edi, ebp, esp;
+	__u32 eip, eflags;
+	__u32 cs, ds, es, fs, gs, ss;
+};
+
+/* STATE: registers at the last exit, and the exits before it, oldest first. */
+struct lg_state {
+	struct lg_regs regs;
+	__u32 vector, error, cr2;
+	__u32 cr3;		/* the Guest's: argument of the last NEW_PGTABLE, 0: linear */
+	__u32 esp1, ss1;	/* SET_STACK */
+	__u32 irq_pending;	/* bit n: interrupt n waits for delivery */
+	__u32 halted;
+	__u32 exits;		/* how many of exit[] are filled */
+	__u32 reserved;
+	struct lg_exit_record exit[LG_EXIT_RECORDS];
+};
+
+/* Every counter the Host keeps for a Guest, by name.  The order is the ABI of
+ * struct lg_stats; debugfs and --stats print the names. */
+#define LG_STATS(X) \
+	X(switches,		"round trips through the Switcher") \
+	X(sections,		"times the CPU was made ready for a row of round trips") \
+	X(irq_exits,		"exits because a real interrupt came") \
+	X(nmi_exits,		"exits because an NMI came while the Guest ran") \
+	X(nmi_switcher,		"NMIs that hit the Switcher itself") \
+	X(entry_aborts,		"entries given up half-way for an NMI") \
+	X(fixups,		"direct deliveries that hit an absent stack page") \
+	X(restarts,		"exits handled twice because a page had to be fetched first") \
+	X(in_emulated,		"IN instructions answered with all ones") \
+	X(out_emulated,		"OUT instructions ignored") \
+	X(cli_skipped,		"CLI instructions skipped") \
+	X(nm_reflected,		"#NM given to the Guest") \
+	X(fill_linear,		"shadow entries made before the Guest had page tables") \
+	X(fill_read,		"shadow entries made for a read or a fetch") \
+	X(fill_write,		"shadow entries made for a write") \
+	X(fill_user,		"of the above, for ring 3") \
+	X(fill_dirty,		"read-only shadow entries made writable by the first write") \
+	X(fault_absent,		"page faults that the Guest's own tables explain: not present") \
+	X(fault_protection,	"page faults that the Guest's own tables explain: protection") \
+	X(smap_heals,		"faults mended by setting EFLAGS.AC") \
+	X(smep_heals,		"faults mended by running without SMEP") \
+	X(root_hits,		"NEW_PGTABLE found its shadow") \
+	X(root_misses,		"NEW_PGTABLE had to start a blank shadow") \
+	X(root_evictions,	"shadows thrown away to make room") \
+	X(flush_user,		"FLUSH_TLB of the user part") \
+	X(flush_all,		"everything dropped") \
+	X(set_pte_kernel,	"SET_PTE at or above kernel_address") \
+	X(set_pte_user,		"SET_PTE below kernel_address, root in the cache") \
+	X(set_pte_absent,	"SET_PTE below kernel_address, root not in the cache") \
+	X(set_pgd_present,	"SET_PGD on a cached root") \
+	X(set_pgd_absent,	"SET_PGD on a root not in the cache") \
+	X(stack_pins,		"times the ring-1 stack was made present") \
+	X(tables_live,		"shadow table pages in use now") \
+	X(tables_recycled,	"times the table limit was reached and shadows were dropped") \
+	X(pinned_pages,		"pages of the Launcher pinned now") \
+	X(irq_delivered,	"virtual interrupts delivered") \
+	X(irq_at_once,		"of these, at the first look after they were raised") \
+	X(irq_waited,		"looks that found the Guest's interrupts disabled") \
+	X(irq_in_noirq,		"looks that found eip in the no-interrupt range") \
+	X(irq_no_gate,		"looks that found no gate for the interrupt") \
+	X(irq_woke,		"interrupts that ended a HALT") \
+	X(irq_coalesced,	"raises of an interrupt that was pending already") \
+	X(irq_from_launcher,	"interrupts raised by the Launcher") \
+	X(timer_armed,		"SET_CLOCKEVENT with a time") \
+	X(timer_fired,		"timer expiries") \
+	X(nudges,		"exits forced because an interrupt waited") \
+	X(halts,		"HALTs that really slept") \
+	X(notify_launcher,	"NOTIFYs handed to the Launcher") \
+	X(notify_eventfd,	"NOTIFYs that signalled an eventfd") \
+	X(ring_runs,		"times the asynchronous ring had work")
+
+#define LG_STAT_ENUM(name, text) LG_STAT_##name,
+enum lg_stat { LG_STATS(LG_STAT_ENUM) LG_STAT_COUNT };
+#undef LG_STAT_ENUM
+
+#define LG_HYPERCALLS	20
+
+struct lg_stats {
+	__u64 scalar[LG_STAT_COUNT];
+	__u64 hypercall_direct[LG_HYPERCALLS];
+	__u64 hypercall_ring[LG_HYPERCALLS];
+	__u64 exit_vector[256];		/* exits to the Host */
+	__u64 reflected[256];		/* traps the Host gave to the Guest */
+	__u64 direct[256];		/* traps the Switcher gave to the Guest */
+};
+
+#define LG_IOC_CREATE	_IOW('L', 0, struct lg_create)
+#define LG_IOC_RUN	_IOR('L', 1, struct lg_run)
+#define LG_IOC_IRQ	_IO('L', 2)		/* argument: the interrupt, 0..31 */
+#define LG_IOC_EVENTFD	_IOW('L', 3, struct lg_eventfd)
+#define LG_IOC_STATS	_IOR('L', 4, struct lg_stats)
+#define LG_IOC_STATE	_IOR('L', 5, struct lg_state)
+#define LG_IOC_INTERFACE _IO('L', 6)		/* returns LG_INTERFACE */
+
+/*
+ * What the calls return, besides 0:
+ *  EBUSY   CREATE twice, or RUN while another thread is in RUN
+ *  EINVAL  a value out of range (the log says which), or CREATE missing
+ *  EFAULT  memory that is not the caller's
+ *  ENOMEM  the Host has none left, or RLIMIT_MEMLOCK does not allow the pins
+ *  EPERM   RUN from another thread than the one that said CREATE
+ *  EPROTO  another LG_INTERFACE
+ *  ENOENT  RUN, IRQ, EVENTFD on a Guest that is dead
+ */
+#endif
