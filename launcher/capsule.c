@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/*L:800 A capsule
+ *
+ * No lg.ko on this machine?  It may be a laptop at school, a build server, or your
+ * own computer, of which you would rather not crash the kernel.  Then the Launcher
+ * starts a machine inside the machine, with a kernel of its own and lg.ko in it,
+ * and starts itself again in there.
+ *
+ *	your machine   launcher teachos.elf
+ *	                  |  becomes
+ *	               tools/nested capsule ... -> QEMU
+ *	nested machine                              Linux + lg.ko
+ *	                                              launcher teachos.elf
+ *	Guest                                            TeachOS
+ *
+ * The files that you named are carried in, the terminal and the exit status are
+ * carried out.  It is slower, but otherwise you should not be able to tell.
+ :*/
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+bool capsule_needed(enum capsule wish)
+{
+	if (wish == CAPSULE_AUTO)
+		return access(LG_DEVICE_PATH, F_OK) < 0;
+	return wish == CAPSULE_ALWAYS;
+}
+
+/*
+ * The tool is in the tree that we were built in: LG_HOME says where that is, or we
+ * look around from our own file, which is labs/launcher or build/launcher/launcher.
+ */
+static bool find_tool(char path[PATH_MAX])
+{
+	static const char *const from_here[] = { "/../tools/nested", "/../../tools/nested" };
+	const char *home = getenv("LG_HOME");
+	char self[PATH_MAX - 32];
+	ssize_t n;
+
+	if (home && *home)
+		return snprintf(path, PATH_MAX, "%s/tools/nested", home) < PATH_MAX &&
+		       !access(path, X_OK);
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n < 0)
+		return false;
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(path, PATH_MAX, "%s%s", self, from_here[i]);
+		if (!access(path, X_OK))
+			return true;
+	}
+	return false;
+}
+
+int capsule_enter(const struct options *o, int argc, char **argv, struct complaint *c)
+{
+	char tool[PATH_MAX];
+	char **args = calloc((size_t)argc + 12, sizeof(*args)), **to = args;
+
+	if (!args)
+		die(STATUS_INTERNAL, "out of memory");
+	if (!find_tool(tool)) {
+		free(args);
+		return complain(c, STATUS_NO_MACHINE, LG_DEVICE_PATH " is missing and so is "
+				"tools/nested, which would start a machine that has it; load lg.ko, "
+				"or set LG_HOME to the source tree");
+	}
+	*to++ = tool;
+	*to++ = "capsule";
+	if (isatty(STDIN_FILENO))
+		*to++ = "--tty";
+	*to++ = "--in";
+	*to++ = (char *)o->kernel;
+	if (o->initrd) {
+		*to++ = "--in";
+		*to++ = (char *)o->initrd;
+	}
+	if (o->stats) {
+		*to++ = "--out";
+		*to++ = (char *)o->stats;
+	}
+	*to++ = "--";
+	for (int i = 1; i < argc; i++)
+		*to++ = argv[i];
+	verbose("no %s here: starting %s", LG_DEVICE_PATH, tool);
+	execv(tool, args);
+	complain(c, STATUS_NO_MACHINE, "%s: cannot be started: %s%s", tool, strerror(errno),
+		 errno == ENOENT ? " (is python3 installed?)" : "");
+	free(args);
+	return c->status;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+/*L:680 The console, our first device
+ *
+ * Two queues.  In queue 0 the Guest puts out empty buffers, and we fill them with
+ * what you type.  Through queue 1 it hands us full ones, and we print them.  No
+ * features, no configuration: it is the smallest device that is of any use, and the
+ * others are made after its pattern.
+ *
+ * A Guest may not want your keys just now.  They wait in a small store, and the
+ * porter brings them in when the Guest has put out a buffer.  What if the store is
+ * full?  If the keys come from a pipe we stop reading, and the pipe will wait.  At
+ * a terminal we must read on, because the next key may be the Ctrl-A x of somebody
+ * who has had enough; so there the keys that do not fit are dropped.
+ *
+ * At the end of a pipe nothing more is handed over: the virtio console of this ABI
+ * has no word for "end of file".
+ :*/
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+static struct device console;
+static struct queue *input;
+static atomic_bool spoke;
+
+/* The store; only the porter's thread knows it, apart from the queue's lock. */
+static char store[4096];
+static size_t stored;
+static bool escape_pending, keys_are_typed;
+
+/*L:690 Output
+ * write() may take a part only, may be interrupted, and may say "not now" if whoever
+ * shares our terminal made it non-blocking.  If nobody listens any more, we end as
+ * any program in a broken pipe does.
+ */
+static void write_all(const char *text, size_t n)
+{
+	while (n && ending_asked() < 0) {
+		ssize_t done = write(STDOUT_FILENO, text, n);
+
+		if (done >= 0) {
+			text += done;
+			n -= (size_t)done;
+		} else if (errno == EAGAIN) {
+			poll(&(struct pollfd){ .fd = STDOUT_FILENO, .events = POLLOUT }, 1, -1);
+		} else if (errno != EINTR) {
+			ending_ask(STATUS_SIGNAL + 13);		/* SIGPIPE */
+		}
+	}
+}
+
+void console_write(const struct iovec *iov, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (iov[i].iov_len)
+			spoke = true;
+		write_all(iov[i].iov_base, iov[i].iov_len);
+	}
+}
+
+bool console_spoke(void)
+{
+	return spoke;
+}
+
+/* Queue 1, at the door.  The lock is held and the Guest waits. */
+static void serve_output(struct queue *q)
+{
+	struct vq_chain chain;
+
+	while (vq_pop(&q->vq, &chain) > 0) {
+		if (chain.writable) {
+			vq_break(&q->vq, "a buffer to write into, but output is for reading");
+			return;
+		}
+		console_write(chain.iov, chain.readable);
+		vq_push(&q->vq, chain.head, 0);
+	}
+}
+/*:*/
+
+/*L:695 Input
+ * Queue 0, in the porter's thread.  Take from the store what fits into the chain.
+ */
+static void serve_input(struct queue *q)
+{
+	struct vq_chain chain;
+
+	while (stored && vq_pop(&q->vq, &chain) > 0) {
+		uint32_t given = 0;
+
+		if (chain.readable || !chain.write_bytes) {
+			vq_break(&q->vq, "input needs a buffer to write into");
+			return;
+		}
+		for (unsigned i = 0; i < chain.writable && given < stored; i++) {
+			size_t n = chain.iov[i].iov_len;
+
+			if (n > stored - given)
+				n = stored - given;
+			memcpy(chain.iov[i].iov_base, store + given, n);
+			given += (uint32_t)n;
+		}
+		stored -= given;
+		memmove(store, store + given, stored);
+		vq_push(&q->vq, chain.head, given);
+	}
+}
+
+/* A key, or a piece of what is in the pipe. */
+static void keys_ready(struct watch *w)
+{
+	char text[256];
+	size_t room = sizeof(store) - stored, n;
+	ssize_t got = read(w->fd, text, keys_are_typed || room > sizeof(text) ? sizeof(text) : room);
+
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (got <= 0) {
+		w->fd = -1;	/* the end of the pipe, or the terminal is gone */
+		return;
+	}
+	n = (size_t)got;
+	if (keys_are_typed) {
+		switch (escape_filter(text, &n, &escape_pending)) {
+		case ESCAPE_LEAVE:
+			ending_ask(STATUS_POWEROFF);
+			return;
+		case ESCAPE_HELP:
+			say("Ctrl-A x leaves; Ctrl-A Ctrl-A sends Ctrl-A");
+			break;
+		case ESCAPE_NONE:
+			break;
+		}
+	}
+	if (n > room)
+		n = room;
+	memcpy(store + stored, text, n);
+	stored += n;
+	queue_serve(input);
+	w->paused = !keys_are_typed && stored == sizeof(store);
+}
+
+/* The Guest has put out buffers. */
+static void input_kicked(struct watch *w)
+{
+	struct watch *keys = w->arg;
+	uint64_t kicks;
+
+	if (read(w->fd, &kicks, sizeof(kicks)) < 0)
+		return;
+	queue_serve(input);
+	keys->paused = !keys_are_typed && stored == sizeof(store);
+}
+/*:*/
+
+struct device *console_create(void)
+{
+	int kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (kick < 0)
+		die(STATUS_INTERNAL, "eventfd: %s", strerror(errno));
+	keys_are_typed = isatty(STDIN_FILENO);
+	device_create(&console, "console", LGUEST_DEV_CONSOLE);
+	input = device_queue(&console, serve_input, kick);
+	device_queue(&console, serve_output, -1);
+	porter_watch(kick, input_kicked, porter_watch(STDIN_FILENO, keys_ready, NULL));
+	return &console;
+}

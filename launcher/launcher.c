@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+/*L:100 The Launcher
+ *
+ * You have met a kernel that wants to be a Guest, and drivers that want to talk to
+ * somebody.  Here is the somebody.  A Guest needs memory, a kernel in that memory,
+ * a few devices, and a person who listens when it speaks.  All of that is an
+ * ordinary program, without any privilege but one: it may open /dev/lguest.
+ *
+ *	           the Launcher (a process like any other)
+ *	+------------------------------------------------------+
+ *	|  our code   |   a big piece of memory                |
+ *	|  our data   | +------------------------------------+ |
+ *	|  our stack  | |  "this is my computer",            | |
+ *	|             | |            says the Guest          | |
+ *	|             | +------------------------------------+ |
+ *	+--------|---------------------------------------------+
+ *	         | ioctl(RUN)           ^ NOTIFY: "I have a question"
+ *	+--------v----------------------|----------------------+
+ *	|  the Host (lg.ko) lets the Guest run, and watches it |
+ *	+------------------------------------------------------+
+ *
+ * Two things are worth knowing before you read on.  First, the Guest is not to be
+ * trusted.  It may be hostile; much more often it is a student's kernel at half past
+ * two in the morning, which comes to the same.  Second, it is not to be despised:
+ * whatever it does wrong deserves an answer that helps.
+ :*/
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+/* If somebody closed stdin for us, the first file we open would become it. */
+static void keep_stdio_open(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(STATUS_INTERNAL);
+}
+
+/*L:110 All mistakes first
+ * Every file is opened and every number looked at before anything is started.  A
+ * machine that takes two seconds to boot, in order to say that you mistyped a name,
+ * is a rude machine.
+ */
+static void check_everything(const struct options *o, struct image *img, struct initrd *rd)
+{
+	uint64_t ram = (uint64_t)o->memory * MIB;
+	struct complaint c;
+
+	if (image_open(img, o->kernel, &c) || image_fits(img, ram, &c) ||
+	    (o->initrd && initrd_open(rd, o->initrd, img, ram, &c)) ||
+	    (o->stats && stats_check(o->stats, &c)))
+		die_complaining(&c);
+}
+
+static void check_host_memory(const struct options *o)
+{
+	uint64_t has = memory_host_has() / MIB;
+
+	if (o->memory > has)
+		die(STATUS_TOO_MUCH, "memory '%u': this machine has only %" PRIu64
+		    " MiB available", o->memory, has);
+}
+
+/*L:120 One life
+ * Furnish the world, wake the Guest, wait until it is over.  A restart is just the
+ * next life, in the same memory, wiped: `reboot` reads the kernel's file again, so
+ * that you may have built a better one in the meantime.
+ */
+static void live(const struct options *o, struct image *img, const struct initrd *rd,
+		 struct bus *bus, struct ending *end)
+{
+	struct complaint c;
+
+	bus_lay_out(bus);
+	if (image_load(img, bus->mem, &c) ||
+	    boot_set_table(bus->mem, o->command_line, rd, &c) ||
+	    host_create(bus->mem, img->entry, &c))
+		die_complaining(&c);
+	verbose("%u MiB, entry 0x%x, arguments \"%s\"", o->memory, img->entry, o->command_line);
+	run_guest(bus, img, end);
+}
+
+static int life_after_life(const struct options *o, struct image *img, struct initrd *rd,
+			   struct bus *bus)
+{
+	struct ending end;
+	struct complaint c;
+
+	for (unsigned boots = 1;; boots++) {
+		live(o, img, rd, bus, &end);
+		if (o->stats && end.status != RUN_RESTART)
+			stats_write(o->stats, &end, boots);
+		bus_stop(bus);
+		host_close();
+		if (end.status != RUN_RESTART)
+			return end.status;
+		memory_wipe(bus->mem);
+		image_close(img);
+		if (host_open(&c) || image_open(img, o->kernel, &c) ||
+		    image_fits(img, bus->mem->ram, &c))
+			die_complaining(&c);
+	}
+}
+/*:*/
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct image img;
+	struct initrd rd = { .fd = -1 };
+	struct guest_memory memory;
+	struct bus bus;
+	struct complaint c;
+
+	keep_stdio_open();
+	if (options_parse(&o, argc, argv, &c))
+		die_complaining(&c);
+	if (o.help) {
+		options_help();
+		return fflush(stdout) ? STATUS_INTERNAL : 0;
+	}
+	if (o.verbose)
+		verbose_on();
+	check_everything(&o, &img, &rd);
+	if (capsule_needed(o.capsule)) {
+		capsule_enter(&o, argc, argv, &c);
+		die_complaining(&c);
+	}
+	check_host_memory(&o);
+	if (host_open(&c) || memory_create(&memory, o.memory, &c))
+		die_complaining(&c);
+
+	porter_prepare();
+	bus_create(&bus, &memory);
+	bus_add(&bus, console_create());
+	terminal_guard();
+	terminal_raw();
+	porter_start(o.timeout);
+	exit(life_after_life(&o, &img, &rd, &bus));
+}
+
+/*M:300 Yours to build: more devices
+ * A clock that tells the Guest the date.  A second console, for the kernel's log.
+ * A framebuffer that is a file.  A 9P file server, so that the Guest sees your home
+ * directory.  Each is one file beside console.c and one bus_add() in main().
+ :*/

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*L:105 The table of contents
+ *
+ * One header for the whole Launcher, grouped by file, in the order of the story.
+ * It holds the contracts: what goes in, what comes out, who may call.  The reasons
+ * are told where the code is.
+ *
+ *	report.c	words for people, and the way out
+ *	options.c	what did you type?
+ *	load.c		is this file a kernel, and where does it want to be?
+ *	memory.c	the Guest's memory, and the one place that checks its addresses
+ *	boot.c		what the Guest finds on its table: zero page, words, initrd
+ *	host.c		/dev/lguest, and nothing else knows that it is a file
+ *	bus.c		the page of devices, and how a device is started and reset
+ *	virtqueue.c	the ring: the most suspicious code in the house
+ *	terminal.c	borrowing your terminal, and giving it back
+ *	porter.c	the one thread that waits for the outside world
+ *	console.c	the first device
+ *	run.c		the loop: run, look why it stopped, again
+ *	postmortem.c	why did it die?
+ *	stats.c		the Host's counters, as JSON
+ *	capsule.c	no /dev/lguest here?  Then start a machine that has one
+ *	launcher.c	main(): all of the above, in order
+ :*/
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "../include/lguest.h"
+#include "../include/lguest_bus.h"
+#include "../include/lguest_user.h"
+#include "exit_status.h"
+
+#define PAGE_SIZE	4096u
+#define MIB		(1024u * 1024u)
+#define FORMAT(f, a)	__attribute__((format(printf, f, a)))
+
+/* ---- report.c ------------------------------------------------------------ */
+
+/* What is wrong with somebody's input: filled by the checks, printed by main(). */
+struct complaint {
+	int status;		/* exit status, never 0 once filled */
+	char text[512];
+};
+
+/* Fills *c and returns status, so that a check can end with `return complain(...)`. */
+int complain(struct complaint *c, int status, const char *format, ...) FORMAT(3, 4);
+/* Prints "launcher: " and one line on stderr. */
+void say(const char *format, ...) FORMAT(1, 2);
+/* The same, with --verbose only. */
+void verbose(const char *format, ...) FORMAT(1, 2);
+void verbose_on(void);
+/* say(), then exit(status).  Any thread. */
+_Noreturn void die(int status, const char *format, ...) FORMAT(2, 3);
+_Noreturn void die_complaining(const struct complaint *c);
+
+/* ---- options.c ----------------------------------------------------------- */
+
+#define COMMAND_LINE_MAX 2047	/* bytes without the NUL: what i386 Linux takes */
+#define MEMORY_DEFAULT	64	/* MiB */
+#define MEMORY_MAX	3072	/* MiB: above that a 32-bit PC keeps its devices */
+
+enum capsule { CAPSULE_AUTO, CAPSULE_NEVER, CAPSULE_ALWAYS };
+
+struct options {
+	bool help, verbose;
+	uint32_t memory;	/* MiB, 1..MEMORY_MAX */
+	const char *kernel;
+	const char *initrd;	/* NULL: none */
+	const char *stats;	/* NULL: none */
+	double timeout;		/* seconds; 0: none */
+	enum capsule capsule;
+	int kernel_index;	/* argv[kernel_index] is the kernel */
+	char command_line[COMMAND_LINE_MAX + 1];
+};
+
+/* Returns 0, or a status with *c filled.  With ->help nothing else was checked. */
+int options_parse(struct options *o, int argc, char **argv, struct complaint *c);
+/* "64", "64M", "1G" to MiB.  Returns 0 or a status. */
+int parse_memory(const char *text, uint32_t *mib, struct complaint *c);
+void options_help(void);
+
+/* ---- memory.c ------------------------------------------------------------ */
+
+struct guest_memory {
+	uint8_t *base;		/* where guest-physical 0 is, in our address space */
+	uint64_t ram;		/* bytes of RAM; the descriptor page begins here */
+	uint64_t limit;		/* bytes that exist at all: RAM, descriptors, rings */
+};
+
+/* Maps mib MiB of zeroes plus the descriptor page.  Returns 0 or a status. */
+int memory_create(struct guest_memory *m, uint32_t mib, struct complaint *c);
+/* Everything back to zero, at no cost; no Guest may be running on it. */
+void memory_wipe(struct guest_memory *m);
+void memory_destroy(struct guest_memory *m);
+/* Takes pages above the descriptor page.  Returns the first pfn, 0: none are left. */
+uint32_t memory_hand_out(struct guest_memory *m, uint32_t bytes);
+/* THE check.  Returns a pointer to len good bytes, or NULL. */
+void *memory_at(const struct guest_memory *m, uint64_t gpa, uint64_t len);
+/* Checked copies; every byte of the Guest's is touched exactly once.  False: outside. */
+bool memory_fetch(const struct guest_memory *m, uint64_t gpa, void *to, size_t len);
+bool memory_store(const struct guest_memory *m, uint64_t gpa, const void *from, size_t len);
+/* One 16-bit word, atomically: acquire for the load, release for the store. */
+bool memory_load16(const struct guest_memory *m, uint64_t gpa, uint16_t *value);
+bool memory_store16(const struct guest_memory *m, uint64_t gpa, uint16_t value);
+/* Bytes that this machine could give us now. */
+uint64_t memory_host_has(void);
+
+/* ---- load.c -------------------------------------------------------------- */
+
+struct segment {
+	uint32_t offset, filesz;	/* in the file */
+	uint32_t paddr, memsz;		/* in the Guest; what filesz leaves is zero */
+};
+
+struct image {
+	const char *name;
+	int fd;
+	uint64_t size;
+	bool bzimage;
+	uint32_t entry;			/* guest-physical */
+	uint64_t needs;			/* bytes of RAM that it is known to need, or 0 */
+	unsigned count;
+	struct segment *segment;
+};
+
+/* Opens and checks all that can be checked without knowing the memory. */
+int image_open(struct image *img, const char *name, struct complaint *c);
+/* Does it fit into ram bytes, above the boot pages? */
+int image_fits(const struct image *img, uint64_t ram, struct complaint *c);
+/* Copies the segments into zeroed memory; image_fits() was asked before. */
+int image_load(const struct image *img, const struct guest_memory *m, struct complaint *c);
+void image_close(struct image *img);
+/* Reads exactly len bytes at offset.  False: the file is shorter, or errno. */
+bool read_exactly(int fd, void *to, size_t len, uint64_t offset);
+
+/* ---- boot.c -------------------------------------------------------------- */
+
+#define ZERO_PAGE	0x0000u
+#define COMMAND_LINE	0x1000u
+#define BOOT_END	0x2000u		/* segments begin here or later */
+
+struct initrd {
+	const char *name;
+	int fd;
+	uint32_t size;			/* bytes; 0: no initrd */
+};
+
+/* Opens the file and checks that it fits between the image and the end of RAM. */
+int initrd_open(struct initrd *rd, const char *name, const struct image *img,
+		uint64_t ram, struct complaint *c);
+/* page: 4096 bytes.  initrd_size: bytes, 0 for none.  (ABI.md section 1.3) */
+void zero_page_fill(uint8_t *page, uint64_t ram, uint32_t initrd_size);
+/* Zero page, command line and initrd into zeroed memory.  Returns 0 or a status. */
+int boot_set_table(const struct guest_memory *m, const char *command_line,
+		   const struct initrd *rd, struct complaint *c);
+
+/* ---- host.c: one Launcher, one Guest ------------------------------------- */
+
+/* Opens /dev/lguest and compares interfaces.  Returns 0 or a status. */
+int host_open(struct complaint *c);
+int host_create(const struct guest_memory *m, uint32_t entry, struct complaint *c);
+/* Returns 0, or -errno.  Only the thread that called host_create(). */
+int host_run(struct lg_run *run);
+/* Returns 0, or -errno.  Any thread. */
+int host_irq(unsigned irq);
+int host_eventfd(uint32_t gpa, int fd);
+int host_stats(struct lg_stats *stats);
+int host_state(struct lg_state *state);
+/* The Guest is gone and its pages are ours again. */
+void host_close(void);
+
+/* ---- virtqueue.c --------------------------------------------------------- */
+
+#define VQ_NUM	256		/* entries in every ring that we offer */
+
+struct vq {
+	const struct guest_memory *mem;
+	uint64_t gpa;		/* the ring */
+	uint16_t num;		/* a power of two, at most VQ_NUM */
+	uint16_t next_avail;	/* both run freely and wrap at 65536 */
+	uint16_t next_used;
+	bool pushed;		/* since the last vq_wants_interrupt() */
+	char error[160];	/* not "": the Guest broke it, nothing works until a reset */
+};
+
+/* One chain of buffers: first the ones to read, then the ones to write. */
+struct vq_chain {
+	uint16_t head;
+	unsigned readable, writable;	/* how many of iov[] */
+	uint32_t read_bytes, write_bytes;
+	struct iovec iov[VQ_NUM];
+};
+
+/* ->mem, ->gpa and ->num stay; the ring is zeroed, the error forgotten. */
+void vq_reset(struct vq *vq);
+/* 1: a chain, all checked; 0: nothing there; -1: broken, see ->error. */
+int vq_pop(struct vq *vq, struct vq_chain *chain);
+/* Gives a chain back.  written: bytes that we wrote into it. */
+void vq_push(struct vq *vq, uint16_t head, uint32_t written);
+/* Marks the ring broken, for what only the device can know.  Returns -1. */
+int vq_break(struct vq *vq, const char *format, ...) FORMAT(2, 3);
+/* Was something pushed, and does the Guest want to hear of it?  Ask once a batch. */
+bool vq_wants_interrupt(struct vq *vq);
+
+/* ---- bus.c --------------------------------------------------------------- */
+
+#define DEVICE_QUEUES	4
+#define BUS_DEVICES	16
+#define FEATURE_BYTES	4
+
+struct device;
+
+/*
+ * A queue is served at the door, by the thread that runs the Guest, or (with a
+ * kick_fd) whenever somebody else's poll() says that the eventfd was signalled.
+ */
+struct queue {
+	struct vq vq;
+	struct device *dev;
+	uint16_t irq;
+	int kick_fd;			/* eventfd, or -1: served at the door */
+	void (*serve)(struct queue *q);	/* lock held, device running */
+	pthread_mutex_t lock;
+	bool running;			/* under lock */
+};
+
+struct device {
+	const char *name;
+	uint8_t type;			/* LGUEST_DEV_* */
+	uint8_t feature_len, config_len;
+	uint8_t offered[FEATURE_BYTES];
+	const void *config;		/* config_len bytes, copied into the page */
+	unsigned queues;
+	struct queue queue[DEVICE_QUEUES];
+	bool started;			/* only the run thread looks */
+	atomic_bool broken;
+	uint32_t desc;			/* GPA of the descriptor, by bus_add() */
+	uint32_t accepted;		/* feature bits, once started */
+};
+
+struct bus {
+	struct guest_memory *mem;
+	unsigned devices;
+	struct device *device[BUS_DEVICES];
+	uint32_t used;			/* bytes of the descriptor page */
+	uint16_t next_irq;
+};
+
+void bus_create(struct bus *bus, struct guest_memory *m);
+void device_create(struct device *dev, const char *name, uint8_t type);
+/* kick_fd: see struct queue.  The order of the calls numbers the queues from 0. */
+struct queue *device_queue(struct device *dev, void (*serve)(struct queue *q), int kick_fd);
+void device_feature(struct device *dev, unsigned bit);
+/* Gives the device its place on the bus, its rings and interrupts. */
+void bus_add(struct bus *bus, struct device *dev);
+/* Writes the descriptor page into zeroed memory (again after memory_wipe()). */
+void bus_lay_out(struct bus *bus);
+/* Stops all devices; nobody touches Guest memory after this. */
+void bus_stop(struct bus *bus);
+
+enum bus_answer { BUS_NOT_MINE, BUS_DONE, BUS_FATAL };
+/* A NOTIFY came.  BUS_FATAL: the Guest broke the protocol, *c says how. */
+enum bus_answer bus_notify(struct bus *bus, uint32_t gpa, struct complaint *c);
+/* Serves a queue if its device runs; raises its interrupt.  Any thread. */
+void queue_serve(struct queue *q);
+
+/* ---- terminal.c ---------------------------------------------------------- */
+
+/* If stdin is a terminal that is ours to use: raw mode, undone on every way out. */
+void terminal_raw(void);
+/* Async-signal-safe, any thread, any number of times. */
+void terminal_restore(void);
+/* Crashes of ours give the terminal back first.  Once, at the start. */
+void terminal_guard(void);
+
+enum escape { ESCAPE_NONE, ESCAPE_LEAVE, ESCAPE_HELP };
+/* Takes Ctrl-A sequences out of n bytes at text, in place.  *pending (start with
+ * false) remembers a Ctrl-A at the end.  *n becomes the bytes that are left. */
+enum escape escape_filter(char *text, size_t *n, bool *pending);
+
+/* ---- porter.c ------------------------------------------------------------ */
+
+struct watch {
+	int fd;				/* -1: never again */
+	bool paused;
+	void (*ready)(struct watch *w);
+	void *arg;
+};
+
+/* Blocks the signals that the porter is to take; before any thread is made. */
+void porter_prepare(void);
+/* Calls ready() in the porter's thread when fd can be read.  Before porter_start(). */
+struct watch *porter_watch(int fd, void (*ready)(struct watch *w), void *arg);
+/* timeout: seconds, 0 for none.  The caller is the thread that runs the Guest. */
+void porter_start(double timeout);
+/* The run is to end with this status.  The first to ask wins.  Any thread. */
+void ending_ask(int status);
+/* The status that was asked for, or -1. */
+int ending_asked(void);
+
+/* ---- console.c ----------------------------------------------------------- */
+
+/* Makes the device and tells the porter about stdin.  There is one console. */
+struct device *console_create(void);
+/* All of it to stdout, as it is. */
+void console_write(const struct iovec *iov, unsigned count);
+/* Did the Guest ever say anything? */
+bool console_spoke(void);
+
+/* ---- run.c --------------------------------------------------------------- */
+
+#define RUN_RESTART	(-1)
+
+/* How a Guest ended. */
+struct ending {
+	int status;			/* RUN_RESTART, or the exit status */
+	struct lg_run run;		/* the Host's last answer */
+};
+
+/* Runs the Guest to its end and tells the user why it came. */
+void run_guest(struct bus *bus, const struct image *img, struct ending *end);
+
+/* ---- postmortem.c -------------------------------------------------------- */
+
+/* Registers and last exits on stderr, with names of functions if img has any. */
+void postmortem(const struct image *img);
+
+/* ---- stats.c ------------------------------------------------------------- */
+
+/* Can the file be written?  Returns 0 or a status; leaves no trace. */
+int stats_check(const char *file, struct complaint *c);
+/* Writes the counters of the Guest that has just ended. */
+void stats_write(const char *file, const struct ending *end, unsigned boots);
+
+/* ---- capsule.c ----------------------------------------------------------- */
+
+bool capsule_needed(enum capsule wish);
+/* Becomes `tools/nested capsule ...`.  Returns only to complain. */
+int capsule_enter(const struct options *o, int argc, char **argv, struct complaint *c);
+
+#endif

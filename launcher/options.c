@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+/*L:130 What did you type?
+ *
+ *	launcher [options] [MB] KERNEL [guest arguments...]
+ *
+ * The first word that is not an option ends our part of the line: everything after
+ * the kernel's name belongs to the Guest, even if it looks like an option.  So
+ * `launcher --verbose teachos.elf --verbose` is two requests to two programs.
+ *
+ * The memory may be given in two ways, because the original took a bare number in
+ * front of the kernel and fingers remember.  A word that begins with a digit is
+ * taken for memory, unless there is a file of that name.
+ :*/
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
+       OPT_CAPSULE };
+
+static const struct option long_options[] = {
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "verbose", no_argument, NULL, OPT_VERBOSE },
+	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "capsule", required_argument, NULL, OPT_CAPSULE },
+	{ NULL, 0, NULL, 0 },
+};
+
+void options_help(void)
+{
+	printf(
+"Usage: launcher [options] [MB] KERNEL [guest arguments...]\n"
+"Runs KERNEL (an ELF file or a bzImage, 32-bit) as a Guest.\n"
+"\n"
+"  MB, --memory=MB      the Guest's memory in MiB, or 512M, 1G (default %d, at most %d)\n"
+"  --initrd=FILE        a file for the Guest, put at the top of its memory\n"
+"  --timeout=SECONDS    end the Guest if it still runs then\n"
+"  --stats=FILE         write the Host's counters there at the end, as JSON\n"
+"  --verbose            say what is being done\n"
+"  --capsule=WHEN       run inside the nested machine: never, always, or auto\n"
+"                       (default auto: when there is no %s)\n"
+"  --help               this text\n"
+"\n"
+"In a terminal all keys go to the Guest.  Ctrl-A x leaves; Ctrl-A Ctrl-A sends Ctrl-A.\n"
+"\n"
+"Exit status:\n", MEMORY_DEFAULT, MEMORY_MAX, LG_DEVICE_PATH);
+#define ROW(name, number, text) printf("  %3d  %s\n", number, text);
+	EXIT_STATUSES(ROW)
+#undef ROW
+	printf("  %d+n ended by signal n\n", STATUS_SIGNAL);
+}
+
+/*L:135 Numbers from people
+ * strtol() is generous: it takes "64 apples" for 64, and "" for 0.  We look at each
+ * character ourselves, and tell three mistakes apart, because they have three
+ * different cures: not a number, no memory, too much memory.
+ */
+int parse_memory(const char *text, uint32_t *mib, struct complaint *c)
+{
+	const char *p = text, *digits;
+	uint64_t value = 0;
+	bool minus = *p == '-';
+
+	if (*p == '-' || *p == '+')
+		p++;
+	for (digits = p; isdigit((unsigned char)*p); p++)
+		if (value <= MEMORY_MAX)	/* larger is refused anyway: no overflow */
+			value = value * 10 + (uint64_t)(*p - '0');
+	if (p == digits)
+		return complain(c, STATUS_NOT_A_NUMBER,
+				"memory '%s': expected a number of MiB, such as 64 or 1G", text);
+	if (!strcmp(p, "G"))
+		value *= 1024;
+	else if (*p && strcmp(p, "M") && strcmp(p, "MB"))
+		return complain(c, STATUS_NOT_A_NUMBER,
+				"memory '%s': '%s' is no unit; expected a number, M or G", text, p);
+	if (minus || value == 0)
+		return complain(c, STATUS_TOO_LITTLE,
+				"memory '%s': expected at least 1 MiB", text);
+	if (value > MEMORY_MAX)
+		return complain(c, STATUS_TOO_MUCH,
+				"memory '%s': a Guest can have at most %d MiB", text, MEMORY_MAX);
+	*mib = (uint32_t)value;
+	return 0;
+}
+/*:*/
+
+/* Digits with at most one point in between: no "nan", no "0x10", no "1e9". */
+static int parse_seconds(const char *text, double *seconds, struct complaint *c)
+{
+	size_t points = 0;
+
+	for (const char *p = text; *p; p++) {
+		if (*p == '.' && p != text)
+			points++;
+		else if (!isdigit((unsigned char)*p))
+			points = 2;
+	}
+	*seconds = points < 2 ? strtod(text, NULL) : 0;
+	if (*seconds > 0 && *seconds <= 1e6)
+		return 0;
+	return complain(c, STATUS_USAGE, "--timeout=%s: expected seconds, more than 0 and at "
+			"most 1000000", text);
+}
+
+/*L:140 "Did you mean ...?"
+ * The number of keystrokes between two words (Levenshtein, one row of the table).
+ * A typo is at most two away from what was meant; further off, a guess would only
+ * be noise.
+ */
+static unsigned keystrokes_between(const char *a, const char *b)
+{
+	unsigned row[32], n = (unsigned)strlen(b);
+
+	if (n >= sizeof(row) / sizeof(row[0]))
+		return n;
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; a[i - 1]; i++) {
+		unsigned corner = row[0];
+
+		row[0] = i;
+		for (unsigned j = 1; j <= n; j++) {
+			unsigned best = corner + (a[i - 1] != b[j - 1]);
+
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			corner = row[j];
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+static int complain_unknown(const char *word, struct complaint *c)
+{
+	char name[32];
+	const char *guess = NULL;
+	unsigned best = 3;
+	size_t n = strcspn(word + strspn(word, "-"), "=");
+
+	snprintf(name, sizeof(name), "%.*s", (int)(n < 31 ? n : 31), word + strspn(word, "-"));
+	for (const struct option *o = long_options; o->name; o++) {
+		unsigned far = keystrokes_between(name, o->name);
+
+		if (far < best) {
+			best = far;
+			guess = o->name;
+		}
+	}
+	if (guess && n)
+		return complain(c, STATUS_USAGE, "'%s' is no option; did you mean --%s?",
+				word, guess);
+	return complain(c, STATUS_USAGE, "'%s' is no option; --help lists them", word);
+}
+/*:*/
+
+static int parse_capsule(const char *text, enum capsule *when, struct complaint *c)
+{
+	static const char *const word[] = { "auto", "never", "always" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (!strcmp(text, word[i])) {
+			*when = (enum capsule)i;
+			return 0;
+		}
+	}
+	return complain(c, STATUS_USAGE, "--capsule=%s: expected never, always or auto", text);
+}
+
+static int take_option(struct options *o, int opt, const char *word, struct complaint *c)
+{
+	if (opt >= OPT_MEMORY && optarg && !*optarg && opt != OPT_MEMORY)
+		return complain(c, STATUS_USAGE, "'%s' needs a value", word);
+	switch (opt) {
+	case OPT_HELP:
+		o->help = true;
+		return 0;
+	case OPT_MEMORY:
+		if (o->memory)
+			return complain(c, STATUS_USAGE, "'%s': the memory was given before", word);
+		return parse_memory(optarg, &o->memory, c);
+	case OPT_INITRD:
+		o->initrd = optarg;
+		return 0;
+	case OPT_VERBOSE:
+		o->verbose = true;
+		return 0;
+	case OPT_STATS:
+		o->stats = optarg;
+		return 0;
+	case OPT_TIMEOUT:
+		return parse_seconds(optarg, &o->timeout, c);
+	case OPT_CAPSULE:
+		return parse_capsule(optarg, &o->capsule, c);
+	case ':':
+		return complain(c, STATUS_USAGE, "'%s' needs a value", word);
+	default:
+		if (optopt >= OPT_HELP)		/* a flag that was given a value */
+			return complain(c, STATUS_USAGE, "'%s' takes no value", word);
+		if (isdigit(optopt))		/* "-5": somebody's memory */
+			return parse_memory(word, &o->memory, c);
+		return complain_unknown(word, c);
+	}
+}
+
+/* Joins the words by one space; the Guest sees one string, as Linux does. */
+static int join_words(struct options *o, char **word, struct complaint *c)
+{
+	size_t n = 0;
+
+	for (; *word; word++) {
+		size_t len = strlen(*word);
+
+		if (n + (n > 0) + len > COMMAND_LINE_MAX)
+			return complain(c, STATUS_USAGE, "the Guest's arguments are too long: "
+					"expected at most %d bytes", COMMAND_LINE_MAX);
+		if (n)
+			o->command_line[n++] = ' ';
+		memcpy(o->command_line + n, *word, len);
+		n += len;
+	}
+	o->command_line[n] = '\0';
+	return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct complaint *c)
+{
+	const char *word;
+	int opt, status, at = 1;
+
+	memset(o, 0, sizeof(*o));
+	optind = 0;	/* glibc: begin again, also for the second call in a test */
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+		status = take_option(o, opt, argv[at], c);
+		if (status || o->help)
+			return status;
+		at = optind;
+	}
+
+	word = argv[optind];
+	if (word && isdigit((unsigned char)*word) && access(word, F_OK) < 0) {
+		uint32_t mib;
+
+		status = parse_memory(word, &mib, c);
+		if (status)
+			return status;
+		if (o->memory)
+			return complain(c, STATUS_USAGE, "memory '%s': --memory said %u before",
+					word, o->memory);
+		o->memory = mib;
+		word = argv[++optind];
+	}
+	if (!o->memory)
+		o->memory = MEMORY_DEFAULT;
+	if (!word)
+		return complain(c, STATUS_USAGE, "no kernel given; expected: launcher [options] "
+				"[MB] KERNEL [guest arguments...] (see --help)");
+	o->kernel = word;
+	o->kernel_index = optind;
+	return join_words(o, argv + optind + 1, c);
+}
