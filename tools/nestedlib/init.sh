@@ -1,0 +1,107 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: MIT
+#P:340 The first process
+#
+# This is /init of the nested machine: the kernel starts it and nothing else.  Four
+# serial ports lead out, and each has one purpose, so that nothing that a command
+# prints can be taken for a verdict:
+#
+#     ttyS0  the kernel's own messages
+#     ttyS1  the command: its terminal, or its input and output
+#     ttyS2  the control line: status, files and logs, each with this run's nonce
+#     ttyS3  the command's standard error, if it is wanted apart
+#
+# When it has told everything it says `end`, and QEMU is stopped from outside.
+#:*
+export PATH=/bin:/sbin HOME=/root
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+mount -t debugfs none /sys/kernel/debug
+mkdir -p /dev/pts /dev/shm
+mount -t devpts none /dev/pts
+mount -t tmpfs none /tmp
+
+. /etc/nested.conf
+
+stty -F /dev/ttyS2 115200 raw -echo
+exec 3<>/dev/ttyS2
+
+tell() { echo "LG $NONCE $*" >&3; }
+# A file goes out as a line with its size, and then its bytes.
+send() { tell "$1" "$(stat -c %s "$2")"; cat "$2" >&3; }
+
+finish() {
+	for i in $COLLECT; do
+		eval "path=\$COLLECT_$i"
+		if [ -f "$path" ]; then
+			send "file $i" "$path"
+		else
+			tell "nofile $i"
+		fi
+	done
+	if [ -d /sys/module/lg ] && [ -z "$KEEP_MODULE" ]; then
+		if error=$(rmmod lg 2>&1); then
+			error=ok
+		fi
+		tell "rmmod $error"
+		echo "nested: rmmod lg: $error" >/dev/kmsg
+	fi
+	read -r tainted </proc/sys/kernel/tainted
+	# Bit 5: bad page.  Bit 7: oops.  Bit 9: warning.  Bit 14: soft lock-up.
+	complaint=$((tainted & 0x42a0))
+	if [ -n "$WANT_LOG" ] || [ $complaint -ne 0 ]; then
+		dmesg >/run/dmesg
+		send log /run/dmesg
+	fi
+	tell "complaint $complaint"
+	tell "end"
+	# Nothing more to do: wait to be switched off.
+	sleep 1000
+}
+
+if [ -n "$MODULE" ]; then
+	if ! error=$(insmod "$MODULE" $MODULE_ARGS 2>&1); then
+		tell "insmod $error"
+		WANT_LOG=yes
+		finish
+	fi
+fi
+tell ready
+
+cd /root
+if [ -n "$TTY" ]; then
+	stty -F /dev/ttyS1 115200 sane rows "$ROWS" cols "$COLS"
+	# The window may change its size while we run.
+	while read -r word rows cols <&3; do
+		[ "$word" = winsize ] && stty -F /dev/ttyS1 rows "$rows" cols "$cols"
+	done &
+	setsid -c /etc/command </dev/ttyS1 >/dev/ttyS1 2>&1
+	status=$?
+else
+	# Output goes out byte for byte.  Input comes in through a line discipline
+	# that knows two signs: ^V takes the next byte as it is, and ^D hands over
+	# what is there, or says "end of file" if nothing is.
+	stty -F /dev/ttyS1 115200 raw -echo -onlcr
+	stty -F /dev/ttyS3 115200 raw -echo 2>/dev/null
+	stdin=/dev/null
+	if [ -n "$STDIN" ]; then
+		stty -F /dev/ttyS1 icanon iexten eof ^D lnext ^V erase undef kill undef \
+			werase undef rprnt undef
+		mkfifo /run/stdin
+		cat </dev/ttyS1 >/run/stdin 2>/dev/null &
+		stdin=/run/stdin
+		tell stdin
+	fi
+	if [ -n "$SPLIT" ]; then
+		/etc/command <$stdin >/dev/ttyS1 2>/dev/ttyS3
+	else
+		/etc/command <$stdin >/dev/ttyS1 2>&1
+	fi
+	status=$?
+	[ -n "$SPLIT" ] && stty -F /dev/ttyS3 -echo
+fi
+# Setting a serial line waits until its last byte has left.
+stty -F /dev/ttyS1 -echo
+tell "status $status"
+finish

@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: MIT
+#P:320 Where a kernel comes from
+#
+# The Host needs a Linux kernel to live in, and the headers of exactly that kernel
+# to be compiled against.  We take both from the distribution's own packages, but we
+# don't install them: a kernel that is meant for a toy machine has no business in
+# your /boot.  `apt-get download` fetches the packages as a plain user, into a state
+# directory of our own (so the machine's package lists stay as they are), and
+# `dpkg-deb` unpacks them under build/kernels/NAME.
+#
+# The names are short.  On Debian `6.1` is the kernel of bookworm, `6.12` the one of
+# bookworm-backports (or of trixie, if that is what you run), `sid` the newest there
+# is.  Anywhere, `own` is the kernel of the distribution that you have.  Several can
+# stand side by side; `make run HOST_KERNEL=6.12` picks one.
+#
+# And if you have built a kernel yourself: `KERNEL=path/to/bzImage KDIR=path/to/tree`
+# and none of this is used.
+#:*
+"""Fetch and find the kernels that the nested machine can boot."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from .common import NestedError, bzimage_release, build_dir, find_program, os_release, say
+
+# Which suite of Debian carries which kernel, seen from each release of Debian.
+# Every entry lists suites; what is in the machine's own sources is preferred.
+DEBIAN_SUITES = {
+    "6.1": {None: ["bookworm", "bookworm-security"]},
+    "6.12": {None: ["trixie", "trixie-security"], "bookworm": ["bookworm-backports"]},
+    "sid": {None: ["sid"]},
+}
+DEBIAN_DEFAULT = {"bookworm": "6.1", "trixie": "6.12"}
+METAPACKAGES = {
+    "debian": [("linux-image-cloud-amd64", "linux-headers-cloud-amd64")],
+    "ubuntu": [
+        ("linux-image-virtual", "linux-headers-virtual"),
+        ("linux-image-generic", "linux-headers-generic"),
+    ],
+}
+KEYRINGS = {
+    "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "ubuntu": "/usr/share/keyrings/ubuntu-archive-keyring.gpg",
+}
+# Of what headers depend on, these packages hold files that a build reads.
+HEADER_PACKAGE = re.compile(r"^linux-(headers|kbuild|[a-z0-9.-]+-headers)-")
+IMAGE_PACKAGE = re.compile(r"^linux-image-")
+
+
+def distribution():
+    """("debian" or "ubuntu", codename); other distributions raise."""
+    fields = os_release()
+    names = [fields.get("ID", "")] + fields.get("ID_LIKE", "").split()
+    codename = fields.get("VERSION_CODENAME") or fields.get("UBUNTU_CODENAME") or "sid"
+    for name in names:
+        if name in METAPACKAGES:
+            if name == "ubuntu" and fields.get("UBUNTU_CODENAME"):
+                codename = fields["UBUNTU_CODENAME"]
+            return name, codename
+    raise NestedError(
+        "this is %s, and I know where kernels come from on Debian and Ubuntu only; "
+        "give your own: KERNEL=path/to/bzImage KDIR=path/to/headers"
+        % (fields.get("PRETTY_NAME") or "an unknown distribution")
+    )
+
+
+def default_name():
+    """The kernel that is used when nobody names one."""
+    if os.environ.get("HOST_KERNEL"):
+        return os.environ["HOST_KERNEL"]
+    try:
+        family, codename = distribution()
+    except NestedError:
+        return "own"
+    if family == "debian":
+        return DEBIAN_DEFAULT.get(codename, "own")
+    return "own"
+
+
+class Kernel:
+    """A kernel that can be booted: name, release, image, and headers (or None)."""
+
+    def __init__(self, name, release, image, kdir):
+        self.name, self.release, self.image, self.kdir = name, release, image, kdir
+
+
+def kernels_dir():
+    return os.path.join(build_dir(), "kernels")
+
+
+def unpacked(name):
+    """The Kernel unpacked as `name`, or None."""
+    home = os.path.join(kernels_dir(), name)
+    try:
+        with open(os.path.join(home, "kernel.json"), encoding="utf-8") as f:
+            info = json.load(f)
+    except (OSError, ValueError):
+        return None
+    return Kernel(
+        name,
+        info["release"],
+        os.path.join(home, info["image"]),
+        os.path.join(home, info["kdir"]),
+    )
+
+
+def select(name=None):
+    """The Kernel meant by --kernel NAME, by KERNEL= and KDIR=, or by default.
+
+    `name` may be a path to a bzImage.  Nothing is fetched here: a missing kernel
+    is an error that says how to get it.
+    """
+    if not name and os.environ.get("KERNEL"):
+        name = os.path.abspath(os.environ["KERNEL"])
+    if name and os.sep in name:
+        path = os.path.abspath(name)
+        return Kernel(path, bzimage_release(path), path, os.environ.get("KDIR"))
+    name = name or default_name()
+    kernel = unpacked(name)
+    if kernel is None:
+        check_name(name)
+        raise NestedError(
+            "kernel %s is not here yet; fetch it with: tools/nested kernel fetch %s"
+            % (name, name)
+        )
+    if os.environ.get("KDIR"):
+        kernel.kdir = os.path.abspath(os.environ["KDIR"])
+    return kernel
+
+
+def known_names():
+    family, _ = distribution()
+    return (list(DEBIAN_SUITES) if family == "debian" else []) + ["own"]
+
+
+def check_name(name):
+    """Raise unless `name` is a kernel that could be fetched here."""
+    names = known_names()
+    if name not in names:
+        raise NestedError(
+            "kernel %s: I know %s, or a path to a bzImage" % (name, ", ".join(names)), 2
+        )
+
+
+# -- fetching ---------------------------------------------------------------
+
+
+def apt_targets():
+    """The machine's own package sources, each a dictionary of apt's fields."""
+    out = subprocess.run(
+        ["apt-get", "indextargets", "Created-By: Packages"],
+        stdout=subprocess.PIPE, check=True, universal_newlines=True,
+    ).stdout
+    targets = []
+    for stanza in out.split("\n\n"):
+        fields = dict(
+            line.split(": ", 1) for line in stanza.splitlines() if ": " in line
+        )
+        if fields.get("Architecture", "amd64") == "amd64" and "Repo-URI" in fields:
+            targets.append(fields)
+    return targets
+
+
+def source_lines(name):
+    """The lines of a sources.list that carries the kernel called `name`.
+
+    The mirror is always the one that the machine's apt uses already: a suite that
+    isn't among its sources is looked for beside the ones that are.
+    """
+    family, codename = distribution()
+    components = "main" if family == "debian" else "main restricted"
+    if name == "own":
+        suites = [codename, codename + "-updates", codename + "-security"]
+    else:
+        by_release = DEBIAN_SUITES[name]
+        suites = by_release.get(codename, by_release[None])
+    keyring = KEYRINGS[family]
+    options = "arch=amd64"
+    if os.path.exists(keyring):
+        options += " signed-by=" + keyring
+
+    have = {}  # suite -> URIs that the machine's apt uses for it
+    for target in apt_targets():
+        if target.get("Component", "main") != "main":
+            continue
+        if target.get("Origin", "Debian") not in ("Debian", "Ubuntu"):
+            continue
+        for suite in {target.get("Release"), target.get("Codename"), target.get("Suite")}:
+            if suite and target["Repo-URI"] not in have.setdefault(suite, []):
+                have[suite].append(target["Repo-URI"])
+    if not have:
+        raise NestedError("apt has no Debian or Ubuntu source here; see: man sources.list")
+
+    def main_uris(suite):
+        """A mirror that would carry `suite`, judged by the kind of suite it is."""
+        kind = "-security" if suite.endswith("-security") else ""
+        for own in [codename + kind] + sorted(have):
+            if own in have and own.endswith("-security") == bool(kind):
+                return have[own]
+        return []
+
+    lines = []
+    for suite in suites:
+        for uri in have.get(suite) or main_uris(suite):
+            lines.append("deb [%s] %s %s %s" % (options, uri, suite, components))
+    return lines
+
+
+class PrivateApt:
+    """apt with a state directory of its own, run as whoever we are."""
+
+    def __init__(self, name):
+        self.home = os.path.join(build_dir(), "apt", name)
+        self.debs = os.path.join(self.home, "debs")
+        for part in ("lists/partial", "cache/archives/partial", "debs", "parts", "preferences.d"):
+            os.makedirs(os.path.join(self.home, part), exist_ok=True)
+        self.sources = os.path.join(self.home, "sources.list")
+        self.conf = os.path.join(self.home, "apt.conf")
+        settings = {
+            "Dir::State::lists": self.home + "/lists",
+            "Dir::Cache": self.home + "/cache",
+            "Dir::Etc::sourcelist": self.sources,
+            "Dir::Etc::sourceparts": self.home + "/parts",
+            "Dir::Etc::preferences": self.home + "/preferences",
+            "Dir::Etc::preferencesparts": self.home + "/preferences.d",
+            # As root, apt would hand the download to the user _apt, who may
+            # not enter the directory that we are in.
+            "APT::Sandbox::User": "root",
+            "APT::Architecture": "amd64",
+            "APT::Default-Release": "",
+            "APT::Update::Error-Mode": "any",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+        }
+        with open(self.conf, "w", encoding="utf-8") as f:
+            # The machine may have hooks that clean its own cache, as root.
+            f.write("#clear APT::Update::Post-Invoke;\n")
+            f.write("#clear APT::Update::Post-Invoke-Success;\n")
+            # Only what we read: the list of packages, nothing for desktops.
+            f.write("#clear Acquire::IndexTargets::deb::DEP-11;\n")
+            f.write("#clear Acquire::IndexTargets::deb::CNF;\n")
+            for key, value in settings.items():
+                f.write('%s "%s";\n' % (key, value))
+
+    def run(self, *args, cwd=None):
+        """Run an apt program; returns its output, raises with its complaint."""
+        done = subprocess.run(
+            [args[0], "-q", "-c", self.conf] + list(args[1:]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            universal_newlines=True, cwd=cwd, env=dict(os.environ, LC_ALL="C"),
+        )
+        if done.returncode:
+            text = [t for t in done.stderr.splitlines() if t.startswith(("E:", "W:"))]
+            raise NestedError(
+                "E-APT-01: %s failed: %s"
+                % (" ".join(args[:2]), "; ".join(text) or "status %d" % done.returncode)
+            )
+        return done.stdout
+
+    def update(self, lines):
+        with open(self.sources, "w", encoding="utf-8") as f:
+            f.write("\n".join(lines) + "\n")
+        self.run("apt-get", "update")
+
+    def show(self, package):
+        """The newest version's fields of a package, or None if there is none."""
+        try:
+            out = self.run("apt-cache", "show", "--no-all-versions", package)
+        except NestedError:
+            return None
+        fields = {}
+        for line in out.split("\n\n")[0].splitlines():
+            key, colon, value = line.partition(": ")
+            if colon and not line.startswith(" "):
+                fields[key] = value
+        return fields or None
+
+    def closure(self, package, wanted):
+        """`package` and what it depends on, as far as names match `wanted`."""
+        found, queue = {}, [package]
+        while queue:
+            name = queue.pop(0)
+            if name in found:
+                continue
+            fields = self.show(name)
+            if fields is None:
+                raise NestedError("E-APT-02: package %s is in none of: %s" % (
+                    name, open(self.sources, encoding="utf-8").read().replace("\n", "; ")))
+            found[name] = fields["Version"]
+            for clause in re.split(r"[,|]\s*", fields.get("Depends", "")):
+                other = clause.split("(")[0].split(":")[0].strip()
+                if wanted.match(other):
+                    queue.append(other)
+        return found
+
+    def download(self, packages):
+        """Fetch packages (name -> version); returns the .deb files."""
+        shutil.rmtree(self.debs)
+        os.makedirs(self.debs)
+        names = ["%s=%s" % item for item in sorted(packages.items())]
+        self.run("apt-get", "download", *names, cwd=self.debs)
+        return [os.path.join(self.debs, f) for f in sorted(os.listdir(self.debs))]
+
+
+def unpack(deb, home, *members):
+    """Unpack a .deb below `home`; with `members`, only those paths."""
+    first = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
+    second = subprocess.run(
+        ["tar", "-x", "--no-same-owner", "-C", home, "-f", "-"] + list(members),
+        stdin=first.stdout,
+    )
+    first.stdout.close()
+    if first.wait() or second.returncode:
+        raise NestedError("E-APT-03: %s doesn't unpack" % deb)
+
+
+def fix_headers(home, release):
+    """Make unpacked headers work where they are; returns KDIR, relative.
+
+    The packages expect to live in /usr/src and /usr/lib.  Their symbolic links
+    are relative already (or made so here); the Makefile names its other half by
+    an absolute path, and .kernelvariables names one version of gcc.
+    """
+    kdir = os.path.join("usr/src", "linux-headers-" + release)
+    if not os.path.isdir(os.path.join(home, kdir)):
+        raise NestedError("E-APT-04: the header packages have no %s" % kdir)
+    for where, dirs, files in os.walk(os.path.join(home, "usr/src")):
+        for entry in dirs + files:
+            path = os.path.join(where, entry)
+            if os.path.islink(path) and os.readlink(path).startswith("/usr/"):
+                target = os.path.relpath(home + os.readlink(path), where)
+                os.unlink(path)
+                os.symlink(target, path)
+    for part in os.listdir(os.path.join(home, "usr/src")):
+        makefile = os.path.join(home, "usr/src", part, "Makefile")
+        if not os.path.isfile(makefile) or os.path.islink(makefile):
+            continue
+        with open(makefile, encoding="utf-8") as f:
+            text = f.read()
+        # Its own directory, whatever that is by then: build/ may be moved.
+        fixed = re.sub(
+            r"^include /usr/src/",
+            "include $(dir $(lastword $(MAKEFILE_LIST)))../",
+            text, flags=re.M,
+        )
+        if fixed != text:
+            with open(makefile, "w", encoding="utf-8") as f:
+                f.write(fixed)
+    variables = os.path.join(home, kdir, ".kernelvariables")
+    if os.path.isfile(variables):
+        with open(variables, encoding="utf-8") as f:
+            text = f.read()
+        named = re.search(r"\bgcc-[0-9]+\b", text)
+        if named and shutil.which(named.group()) is None and shutil.which("gcc"):
+            with open(variables, "w", encoding="utf-8") as f:
+                f.write(text.replace(named.group(), "gcc"))
+    return kdir
+
+
+def fetch(name, refresh=False):
+    """Have kernel `name` under build/kernels; returns it.  Idempotent."""
+    kernel = unpacked(name)
+    if kernel and not refresh:
+        return kernel
+    check_name(name)
+    find_program("apt-get", "apt", "E-APT-00")
+    find_program("dpkg-deb", "dpkg", "E-DPKG-01")
+    family, _ = distribution()
+    say("fetching kernel %s (about 40 MB; unpacked under build/, not installed)" % name)
+    try:
+        apt = PrivateApt(name)
+    except OSError as e:
+        raise NestedError("%s: %s; is build/ another user's?" % (e.filename, e.strerror))
+    apt.update(source_lines(name))
+    for image_meta, headers_meta in METAPACKAGES[family]:
+        if apt.show(image_meta) and apt.show(headers_meta):
+            break
+    headers = apt.closure(headers_meta, HEADER_PACKAGE)
+    images = apt.closure(image_meta, IMAGE_PACKAGE)
+    releases = [p[len("linux-headers-"):] for p in headers]
+    image_package = next(
+        (p for p in images if p != image_meta and p[len("linux-image-"):] in releases), None
+    )
+    if image_package is None:
+        raise NestedError("E-APT-05: no image among %s fits the headers %s" % (
+            ", ".join(sorted(images)), ", ".join(sorted(headers))))
+    release = image_package[len("linux-image-"):]
+    del headers[headers_meta]
+    packages = dict(headers)
+    packages[image_package] = images[image_package]
+    debs = apt.download(packages)
+
+    home = os.path.join(kernels_dir(), name)
+    fresh = "%s.new.%d" % (home, os.getpid())
+    shutil.rmtree(fresh, ignore_errors=True)
+    os.makedirs(fresh)
+    try:
+        for deb in debs:
+            if os.path.basename(deb).startswith("linux-image-"):
+                unpack(deb, fresh, "./boot")
+            else:
+                unpack(deb, fresh)
+        info = {
+            "release": release,
+            "image": "boot/vmlinuz-" + release,
+            "kdir": fix_headers(fresh, release),
+            "packages": packages,
+        }
+        bzimage_release(os.path.join(fresh, info["image"]))
+        with open(os.path.join(fresh, "kernel.json"), "w", encoding="utf-8") as f:
+            json.dump(info, f, indent=1)
+        shutil.rmtree(home, ignore_errors=True)
+        os.rename(fresh, home)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(apt.debs, ignore_errors=True)
+    kernel = unpacked(name)
+    say("kernel %s is %s" % (name, kernel.release))
+    return kernel
+
+
+def listing():
+    """All kernels under build/kernels."""
+    try:
+        names = sorted(os.listdir(kernels_dir()))
+    except OSError:
+        names = []
+    return [k for k in map(unpacked, names) if k]

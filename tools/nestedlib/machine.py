@@ -1,0 +1,581 @@
+# SPDX-License-Identifier: MIT
+#P:360 Starting QEMU, and being sure that it ends
+#
+# One class, one machine, one command.  What has to be right here is the ending:
+#
+#   * the command ends       its status comes over the control line, and is ours;
+#   * the time is up         QEMU is killed, the status is 124;
+#   * the kernel panics      QEMU stops by itself (-no-reboot), the status is 125
+#                            and the last lines of the log are shown;
+#   * somebody kills us      with a signal that can be caught we take QEMU along;
+#                            with one that can't, the kernel does (PR_SET_PDEATHSIG).
+#
+# There are no temporary files that could stay behind: the archive with the root file
+# system is an anonymous file in memory, and the serial lines are socket pairs.  That
+# also makes any number of machines at once a matter of course.
+#:*
+"""Run a command in a nested machine."""
+
+import ctypes
+import os
+import selectors
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from . import accel, kernels
+from .common import (
+    EXIT_MACHINE,
+    EXIT_TIMEOUT,
+    NestedError,
+    TOP,
+    build_dir,
+    find_program,
+    is_static_elf,
+    say,
+)
+from .initramfs import Archive
+from .terminal import Terminal
+
+PR_SET_PDEATHSIG = 1
+LOG_TAIL_LINES = 25
+# Input is handed over in portions that fit the kernel's line buffer (4096).
+INPUT_PORTION = 1024
+
+# Kernel arguments: quick and quiet, and a panic ends the machine at once.
+BASE_ARGUMENTS = (
+    "console=ttyS0,115200 quiet panic=-1 rdinit=/init "
+    "random.trust_cpu=on no_timer_check 8250.nr_uarts=4"
+)
+
+
+class Request:
+    """What to run and how; see cli.py for what each of them means."""
+
+    command = ()
+    kernel = None
+    cpu = "qemu64"
+    smp = 1
+    memory = 512  # MB
+    icount = False
+    timeout = None  # seconds
+    files = ()  # (path here, path in the machine)
+    log = None
+    collect = ()  # (path in the machine, path here)
+    monitor = None
+    append = ""
+    module = True  # True: ours; None: none; or a path
+    module_args = ""
+    keep_module = False
+    tty = False
+    stdin = False
+    split = False
+    quiet = False
+
+
+class Interrupted(Exception):
+    def __init__(self, number):
+        super().__init__(number)
+        self.number = number
+
+
+def find_busybox():
+    code = "E-BUSYBOX-01"
+    path = find_program("busybox", "busybox-static", code)
+    if not is_static_elf(path):
+        raise NestedError(
+            "%s: %s needs shared libraries, a static one is wanted: "
+            "sudo apt-get install busybox-static" % (code, path)
+        )
+    return path
+
+
+def find_module(request, kernel):
+    """Path of the lg.ko for this kernel, or None if none is wanted."""
+    if request.module is None:
+        return None
+    if request.module is not True:
+        return request.module
+    path = os.path.join(build_dir(), "host", kernel.release, "lg.ko")
+    if not os.path.exists(path):
+        how = "make"
+        if kernel.name != kernels.default_name():
+            how += " HOST_KERNEL=" + kernel.name if os.sep not in kernel.name else ""
+        raise NestedError(
+            "no lg.ko for kernel %s (looked for %s); build it with: %s"
+            % (kernel.release, os.path.relpath(path), how)
+        )
+    return path
+
+
+def read_file(path, what):
+    try:
+        with open(path, "rb") as f:
+            return f.read(), os.stat(path).st_mode & 0o111
+    except OSError as e:
+        raise NestedError("%s %s: %s" % (what, path, e.strerror), 2)
+
+
+class Machine:
+    """One run of one nested machine."""
+
+    def __init__(self, request):
+        self.request = request
+        self.nonce = os.urandom(8).hex()
+        self.qemu = None
+        self.console = bytearray()  # the kernel's messages on ttyS0
+        self.qemu_says = bytearray()
+        self.control = bytearray()
+        self.wanted = None  # (kind, bytes still to come) on the control line
+        self.status = None
+        self.insmod_error = None
+        self.rmmod_error = None
+        self.complaint = 0
+        self.log = None
+        self.missing = []
+        self.ended = False
+        self.stdin_ready = False
+        self.terminal = Terminal() if request.tty else None
+        self.pending = {}  # socket -> bytearray still to be written
+
+    # -- what goes in -------------------------------------------------------
+
+    def archive(self, kernel):
+        request = self.request
+        a = Archive()
+        for name in ("proc", "sys", "dev", "tmp", "run", "root", "bin", "sbin", "etc"):
+            a.directory(name)
+        a.device("dev/console", 5, 1)
+        a.device("dev/null", 1, 3)
+        busybox = find_busybox()
+        a.file("bin/busybox", read_file(busybox, "busybox")[0], 0o755)
+        applets = subprocess.run(
+            [busybox, "--list"], stdout=subprocess.PIPE, universal_newlines=True
+        ).stdout.split()
+        for applet in applets:
+            if applet != "busybox":
+                a.link("bin/" + applet, "busybox")
+        a.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\n")
+        a.file("etc/group", b"root:x:0:\n")
+        with open(os.path.join(os.path.dirname(__file__), "init.sh"), "rb") as f:
+            a.file("init", f.read(), 0o755)
+
+        launcher = os.path.join(build_dir(), "launcher", "launcher")
+        destinations = [d for _, d in request.files]
+        if "/bin/launcher" not in destinations:
+            if os.path.exists(launcher):
+                a.file("bin/launcher", read_file(launcher, "launcher")[0], 0o755)
+            elif request.command and request.command[0] in ("/bin/launcher", "launcher"):
+                raise NestedError("no %s; build it with: make" % os.path.relpath(launcher))
+        module = find_module(request, kernel)
+        if module:
+            a.file("lib/lg.ko", read_file(module, "module")[0])
+        for here, there in request.files:
+            data, executable = read_file(here, "file")
+            a.file(there, data, 0o755 if executable else 0o644)
+
+        rows, cols = self.terminal.size() if self.terminal else (24, 80)
+        conf = {
+            "NONCE": self.nonce,
+            "MODULE": "/lib/lg.ko" if module else "",
+            "MODULE_ARGS": request.module_args,
+            "KEEP_MODULE": "yes" if request.keep_module else "",
+            "TTY": "yes" if request.tty else "",
+            "STDIN": "yes" if request.stdin else "",
+            "SPLIT": "yes" if request.split else "",
+            "WANT_LOG": "yes" if request.log else "",
+            "ROWS": str(rows),
+            "COLS": str(cols),
+            "COLLECT": " ".join(str(i) for i in range(len(request.collect))),
+        }
+        for i, (there, _) in enumerate(request.collect):
+            conf["COLLECT_%d" % i] = there
+        a.file(
+            "etc/nested.conf",
+            "".join("%s=%s\n" % (k, shlex.quote(v)) for k, v in conf.items()).encode(),
+        )
+        term = os.environ.get("TERM", "dumb") if request.tty else "dumb"
+        a.file(
+            "etc/command",
+            (
+                "#!/bin/busybox sh\nexport TERM=%s LG_NESTED=1\nunset NONCE\nexec %s\n"
+                % (shlex.quote(term), " ".join(map(shlex.quote, request.command)))
+            ).encode(),
+            0o755,
+        )
+        return a.bytes()
+
+    def arguments(self, qemu, kernel, use_kvm, initrd_fd, serial_fds):
+        """QEMU's command line."""
+        request = self.request
+        append = BASE_ARGUMENTS
+        args = [
+            qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-machine", "pc", "-cpu", request.cpu, "-smp", str(request.smp),
+            "-m", str(request.memory), "-kernel", kernel.image,
+            "-initrd", "/proc/self/fd/%d" % initrd_fd,
+        ]
+        if request.icount:
+            # Time is counted in instructions, and nothing depends on the day.
+            args += ["-accel", "tcg", "-icount", "shift=0,sleep=off"]
+            args += ["-rtc", "base=2026-01-01T00:00:00,clock=vm", "-seed", "1"]
+            append += " nokaslr"
+        else:
+            args += ["-accel", "kvm" if use_kvm else "tcg"]
+        irqs = (4, 3, 5, 7)
+        bases = (0x3F8, 0x2F8, 0x3E8, 0x2E8)
+        for i, fd in enumerate(serial_fds):
+            args += ["-chardev", "socket,id=s%d,fd=%d" % (i, fd)]
+            args += [
+                "-device",
+                "isa-serial,chardev=s%d,index=%d,iobase=%d,irq=%d" % (i, i, bases[i], irqs[i]),
+            ]
+        if request.monitor:
+            args += ["-chardev", "socket,id=mon,path=%s,server=on,wait=off"
+                     % request.monitor.replace(",", ",,")]
+            args += ["-mon", "chardev=mon,mode=readline"]
+        if request.append:
+            append += " " + request.append
+        return args + ["-append", append]
+
+    # -- running ------------------------------------------------------------
+
+    def run(self):
+        """Boot, run, tidy up.  Returns the exit status for our caller."""
+        request = self.request
+        kernel = kernels.select(request.kernel)
+        qemu = find_program(
+            os.environ.get("LG_QEMU", "qemu-system-x86_64"), "qemu-system-x86", "E-QEMU-01"
+        )
+        archive = self.archive(kernel)
+        if request.monitor and os.path.exists(request.monitor):
+            raise NestedError("--monitor %s: exists already" % request.monitor, 2)
+        use_kvm = not request.icount and accel.kvm_works(qemu, kernel)
+
+        initrd_fd = os.memfd_create("initramfs", 0)
+        os.set_inheritable(initrd_fd, True)
+        view = memoryview(archive)
+        while view:
+            view = view[os.write(initrd_fd, view):]
+        pairs = [socket.socketpair() for _ in range(4)]
+        ours = [p[0] for p in pairs]
+        theirs = [p[1] for p in pairs]
+        command = self.arguments(
+            qemu, kernel, use_kvm, initrd_fd, [s.fileno() for s in theirs]
+        )
+        if os.environ.get("LG_VERBOSE"):
+            say(" ".join(map(shlex.quote, command)))
+
+        caught = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+        before = {}
+        wake_r, wake_w = os.pipe()
+        for fd in (wake_r, wake_w):
+            os.set_blocking(fd, False)
+        old_wakeup = signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
+        for number in caught + (signal.SIGWINCH, signal.SIGCHLD):
+            before[number] = signal.signal(number, lambda *_: None)
+        try:
+            self.qemu = start_qemu(command, [initrd_fd] + [s.fileno() for s in theirs])
+            for s in theirs:
+                s.close()
+            os.close(initrd_fd)
+            if self.terminal:
+                self.terminal.enter()
+            try:
+                return self.loop(ours, wake_r, kernel)
+            finally:
+                if self.terminal:
+                    self.terminal.leave()
+        except Interrupted as e:
+            say("stopped by %s" % signal.Signals(e.number).name)
+            return 128 + e.number
+        finally:
+            if self.qemu:
+                self.qemu.kill()
+                self.qemu.wait()
+                self.qemu.stderr.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(old_wakeup)
+            os.close(wake_r)
+            os.close(wake_w)
+            for s in ours:
+                s.close()
+            if request.monitor and os.path.exists(request.monitor):
+                os.unlink(request.monitor)
+
+    def loop(self, ours, wake_r, kernel):
+        request = self.request
+        console, command, control, errors = ours
+        selector = selectors.DefaultSelector()
+        for s in ours:
+            s.setblocking(False)
+            selector.register(s, selectors.EVENT_READ, "serial")
+        os.set_blocking(self.qemu.stderr.fileno(), False)
+        selector.register(self.qemu.stderr, selectors.EVENT_READ, "qemu")
+        selector.register(wake_r, selectors.EVENT_READ, "signal")
+        if self.terminal:
+            selector.register(0, selectors.EVENT_READ, "terminal")
+        deadline = time.monotonic() + request.timeout if request.timeout else None
+
+        sinks = {console: self.console.extend, command: out_to(1), errors: out_to(2)}
+        while True:
+            wait = None if deadline is None else max(0, deadline - time.monotonic())
+            events = selector.select(wait)
+            if deadline is not None and time.monotonic() >= deadline:
+                self.drain(sinks)
+                self.finish_terminal()
+                say("time-out: %s s are over, the machine was stopped" % fmt(request.timeout))
+                self.write_log(tail=True)
+                return EXIT_TIMEOUT
+            for key, mask in events:
+                if key.data == "signal":
+                    for number in os.read(wake_r, 64):
+                        if number == signal.SIGWINCH and self.terminal:
+                            self.send(selector, control, b"winsize %d %d\n" % self.terminal.size())
+                        elif number not in (signal.SIGWINCH, signal.SIGCHLD):
+                            self.drain(sinks)
+                            raise Interrupted(number)
+                elif key.data == "terminal":
+                    typed, leave = self.terminal.read()
+                    if leave:
+                        self.finish_terminal()
+                        say("left the machine")
+                        return 0
+                    self.send(selector, command, typed)
+                elif key.data == "stdin":
+                    data = os.read(0, INPUT_PORTION)
+                    self.send(selector, command, quote_input(data))
+                    if not data:
+                        selector.unregister(0)
+                elif key.data == "qemu":
+                    data = self.qemu.stderr.read()
+                    if data:
+                        self.qemu_says.extend(data)
+                    elif data is not None:
+                        selector.unregister(self.qemu.stderr)
+                elif key.data == "serial":
+                    s = key.fileobj
+                    if mask & selectors.EVENT_WRITE:
+                        self.flush(selector, s)
+                    if mask & selectors.EVENT_READ:
+                        data = receive(s)
+                        if not data:
+                            if data is not None:
+                                selector.unregister(s)
+                                self.pending.pop(s, None)
+                        elif s is control:
+                            self.hear(data)
+                        else:
+                            sinks[s](data)
+            if self.stdin_ready:
+                self.stdin_ready = False
+                selector.register(0, selectors.EVENT_READ, "stdin")
+            if self.ended:
+                self.drain(sinks)
+                return self.verdict(kernel)
+            if self.qemu.poll() is not None:
+                self.drain(sinks)
+                self.hear(receive(control) or b"")
+                if self.ended:
+                    return self.verdict(kernel)
+                return self.failed("the machine stopped before it gave a verdict")
+
+    def send(self, selector, s, data):
+        """Queue bytes for a serial line; the loop writes them as they fit."""
+        if data:
+            self.pending.setdefault(s, bytearray()).extend(data)
+            self.flush(selector, s)
+
+    def flush(self, selector, s):
+        queue = self.pending.get(s)
+        while queue:
+            try:
+                del queue[: s.send(queue)]
+            except BlockingIOError:
+                break
+            except OSError:
+                queue.clear()
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if queue else 0)
+        try:
+            selector.modify(s, events, "serial")
+        except KeyError:
+            pass
+
+    def drain(self, sinks):
+        """Take what is there already on every line but the control line."""
+        for s, sink in sinks.items():
+            while True:
+                data = receive(s)
+                if not data:
+                    break
+                sink(data)
+
+    def hear(self, data):
+        """Understand the control line."""
+        self.control.extend(data)
+        while True:
+            if self.wanted:
+                kind, size = self.wanted
+                if len(self.control) < size:
+                    return
+                self.deliver(kind, bytes(self.control[:size]))
+                del self.control[:size]
+                self.wanted = None
+            line, newline, _ = self.control.partition(b"\n")
+            if not newline:
+                return
+            del self.control[: len(line) + 1]
+            words = line.decode("utf-8", "replace").split(" ")
+            if words[:2] != ["LG", self.nonce]:
+                continue
+            self.obey(words[2], words[3:])
+
+    def obey(self, word, rest):
+        if word == "status":
+            self.status = int(rest[0])
+        elif word == "insmod":
+            self.insmod_error = " ".join(rest)
+        elif word == "rmmod":
+            self.rmmod_error = None if rest == ["ok"] else " ".join(rest)
+        elif word == "file":
+            self.wanted = (int(rest[0]), int(rest[1]))
+        elif word == "nofile":
+            self.missing.append(int(rest[0]))
+        elif word == "log":
+            self.wanted = ("log", int(rest[0]))
+        elif word == "complaint":
+            self.complaint = int(rest[0])
+        elif word == "stdin":
+            self.stdin_ready = True
+        elif word == "end":
+            self.ended = True
+
+    def deliver(self, kind, data):
+        if kind == "log":
+            self.log = data
+            return
+        path = self.request.collect[kind][1]
+        try:
+            with open(path, "wb") as f:
+                f.write(data)
+        except OSError as e:
+            say("can't write %s: %s" % (path, e.strerror))
+            self.status = self.status or EXIT_MACHINE
+
+    # -- endings ------------------------------------------------------------
+
+    def finish_terminal(self):
+        if self.terminal:
+            self.terminal.leave()
+            sys.stderr.write("\n")
+
+    def verdict(self, kernel):
+        if self.terminal:
+            self.terminal.leave()
+        if self.insmod_error is not None:
+            return self.failed("lg.ko for %s: %s" % (kernel.release, self.insmod_error))
+        self.write_log()
+        for i in self.missing:
+            say("there was no %s to collect" % self.request.collect[i][0])
+        if self.rmmod_error:
+            say("rmmod lg: %s" % self.rmmod_error)
+        if self.complaint:
+            say("the nested kernel complained (an oops or a warning)%s" % (
+                ": see %s" % self.request.log if self.request.log else ":"))
+            if not self.request.log:
+                self.show_tail(self.log)
+        if self.status is None:
+            return self.failed("the machine ended without a status")
+        return self.status
+
+    def failed(self, why):
+        self.finish_terminal()
+        say(why)
+        self.write_log(tail=True)
+        return EXIT_MACHINE
+
+    def write_log(self, tail=False):
+        """--log FILE: the dmesg if the machine lived to send it, else its console."""
+        text = bytes(self.log if self.log is not None else self.console)
+        if self.qemu_says and self.log is None:
+            text += b"\n[qemu] " + bytes(self.qemu_says)
+        if self.request.log:
+            try:
+                with open(self.request.log, "wb") as f:
+                    f.write(text)
+            except OSError as e:
+                say("can't write %s: %s" % (self.request.log, e.strerror))
+        if tail:
+            self.show_tail(text)
+
+    def show_tail(self, text):
+        lines = (text or b"").decode("utf-8", "replace").replace("\r", "").splitlines()
+        for line in lines[-LOG_TAIL_LINES:]:
+            sys.stderr.write("  | %s\n" % line)
+        sys.stderr.flush()
+
+
+def start_qemu(command, fds):
+    """Start QEMU so that it can't outlive us, not even after a SIGKILL."""
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def in_child():
+        os.setpgrp()  # Ctrl-C is for us; we decide what becomes of QEMU
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, pass_fds=fds, preexec_fn=in_child,
+    )
+
+
+def receive(s):
+    """Bytes, b"" at the end, None if nothing is there now."""
+    try:
+        return s.recv(65536)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
+def out_to(fd):
+    """A sink that writes everything to our own descriptor `fd`."""
+
+    def sink(data):
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(fd, view):]
+            except BlockingIOError:
+                time.sleep(0.01)
+
+    return sink
+
+
+def quote_input(data):
+    """Bytes of standard input as init.sh's line discipline wants them.
+
+    Each portion ends with ^D, which hands it over without a newline; the empty
+    portion at the end is a bare ^D, which means end of file.
+    """
+    out = bytearray()
+    for byte in data:
+        if byte in (0x04, 0x16, 0x0A, 0x0D, 0x00, 0x03, 0x11, 0x13, 0x1A, 0x1C, 0xFF):
+            out.append(0x16)
+        out.append(byte)
+    out.append(0x04)
+    return bytes(out)
+
+
+def fmt(seconds):
+    return "%g" % seconds

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+#P:350 The terminal passed through
+#
+# With --tty your terminal becomes the terminal of the nested machine: every key goes
+# in as it is typed, also Ctrl-C, and the size of the window goes along.  That needs
+# *raw mode*, and a raw terminal that is not put back makes for an unhappy evening.
+# So it is put back on every way out, and the one key that we keep for ourselves is
+# Ctrl-A: then `x` leaves, and a second Ctrl-A sends one in.
+#:*
+"""Raw mode, window size and the Ctrl-A key of the user's own terminal."""
+
+import fcntl
+import os
+import struct
+import termios
+import tty
+
+CTRL_A = 0x01
+
+
+class Terminal:
+    """The terminal on `fd`, raw between enter() and leave()."""
+
+    def __init__(self, fd=0):
+        self.fd = fd
+        self.saved = None
+        self.after_ctrl_a = False
+
+    def enter(self):
+        self.saved = termios.tcgetattr(self.fd)
+        tty.setraw(self.fd)
+
+    def leave(self):
+        """Restore the terminal; safe to call at any time and more than once."""
+        if self.saved is not None:
+            # Not "drain": that would wait for a reader that may be gone.
+            termios.tcsetattr(self.fd, termios.TCSANOW, self.saved)
+            self.saved = None
+
+    def size(self):
+        """(rows, columns); a terminal that doesn't know them gets 24 by 80."""
+        try:
+            packed = fcntl.ioctl(self.fd, termios.TIOCGWINSZ, b"\0" * 8)
+        except OSError:
+            return 24, 80
+        rows, cols = struct.unpack("HHHH", packed)[:2]
+        return rows or 24, cols or 80
+
+    def read(self):
+        """(bytes for the machine, True if the user wants to leave)."""
+        try:
+            typed = os.read(self.fd, 4096)
+        except OSError:
+            typed = b""
+        if not typed:
+            return b"", True  # the terminal is gone
+        out = bytearray()
+        for byte in typed:
+            if self.after_ctrl_a:
+                self.after_ctrl_a = False
+                if byte in b"xX":
+                    return bytes(out), True
+                if byte != CTRL_A:
+                    out.append(CTRL_A)
+                out.append(byte)
+            elif byte == CTRL_A:
+                self.after_ctrl_a = True
+            else:
+                out.append(byte)
+        return bytes(out), False
