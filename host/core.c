@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*H:170 The loop
+ *
+ * A Guest is a loop in a system call.  The Launcher's thread says RUN and is gone; it
+ * spends its time here, or in the Guest, and comes back when there is something only a
+ * process can do.  Linux schedules it like any thread, kills it like any thread, and
+ * charges its time to whoever started it.
+ *
+ * Getting the CPU ready for a Guest is expensive (FPU, control registers, a few MSRs),
+ * and most exits are over in no time.  So we make it ready once, and then go in and out
+ * as often as we can: that is a section.  Interrupts stay off throughout.  That is less
+ * rude than it sounds: a real interrupt ends the Guest's stay at once, and then the
+ * section, too.
+ */
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
+#include <linux/version.h>
+#include "guest.h"
+
+#define CREATE_TRACE_POINTS
+#include "lg_trace.h"
+
+static void run_section(struct lg_guest *g)
+{
+	struct lguest *lg = &g->lg;
+	unsigned int interrupt = 0;
+	enum lg_result r;
+
+	lg_count(lg, sections);
+	lg_arch_section_begin(g);
+	do {
+		if (!g->unfinished) {
+			r = lg_before_entry(lg);
+			if (r != LG_RESUME)
+				break;
+			trace_lguest_enter(lg_regs(lg)->cs, lg_regs(lg)->eip);
+			lg_count(lg, switches);
+			if (!lg_arch_enter(g, &interrupt))
+				break;
+			trace_lguest_exit(lg_regs(lg)->trapno, lg_regs(lg)->error,
+					  lg_regs(lg)->cs, lg_regs(lg)->eip);
+			lg_note_exit(lg);
+		} else {
+			lg_count(lg, restarts);
+		}
+		r = lg_handle_exit(lg);
+		g->unfinished = r == LG_AGAIN;
+	} while (r == LG_RESUME);
+	lg_arch_section_end(g, interrupt);
+}
+
+/*H:180 Between two sections
+ *
+ * Here we may sleep, be interrupted, be moved to another CPU.  See what is wanted.
+ * Returns 1 if the Launcher is to be told something (in *out), 0 to go on.
+ */
+static int satisfy(struct lg_guest *g, struct lg_run *out)
+{
+	struct lguest *lg = &g->lg;
+	enum lg_want want = lg->want;
+	int err = 0;
+
+	lg->want = LG_WANT_NOTHING;
+	switch (want) {
+	case LG_WANT_NOTHING:
+		break;
+	case LG_WANT_FRAME:
+		err = lg_fetch_frame(g, lg->want_pfn);
+		break;
+	case LG_WANT_TABLES:
+		err = lg_fetch_tables(g);
+		break;
+	case LG_WANT_DATA:
+		err = lg_map_data(g);
+		break;
+	case LG_WANT_NOTIFY:
+		if (lg_signal_eventfd(g, lg->notify)) {
+			lg_count(lg, notify_eventfd);
+			return 0;
+		}
+		lg_count(lg, notify_launcher);
+		out->what = LG_RUN_NOTIFY;
+		out->value = lg->notify;
+		return 1;
+	}
+	if (err == -EINTR || err == -ERESTARTSYS) {
+		lg->want = want;	/* a signal: the Launcher will RUN again */
+		return -EINTR;
+	}
+	return 0;			/* what failed for good has killed the Guest */
+}
+
+static const char *const reason_codes[] = {
+#define X(name, code, meaning) [LG_##name] = code,
+	LG_REASONS(X)
+#undef X
+};
+
+static int tell_the_end(struct lg_guest *g, struct lg_run *out)
+{
+	struct lguest *lg = &g->lg;
+
+	if (g->buried)
+		return -ENOENT;
+	g->buried = true;
+	out->what = lg->over;
+	if (lg->over == LG_RUN_KILLED)
+		strscpy(out->code, reason_codes[lg->reason], sizeof(out->code));
+	strscpy(out->text, lg->text, sizeof(out->text));
+	return 0;
+}
+
+/*
+ * LG_IOC_RUN: run until there is something to tell.  Fills *out (zeroed by the caller)
+ * and returns 0, or -EINTR for a signal, -ENOENT for a Guest that is dead and buried.
+ * Context: the creating thread, g->lock held.
+ */
+int lg_run_guest(struct lg_guest *g, struct lg_run *out)
+{
+	struct lguest *lg = &g->lg;
+	int err;
+
+	for (;;) {
+		err = satisfy(g, out);
+		if (err)
+			return err < 0 ? err : 0;
+		if (lg->over)
+			return tell_the_end(g, out);
+		if (signal_pending(current))
+			return -EINTR;
+		if (lg->halted && !g->unfinished && !lg_irq_would_wake(lg)) {
+			lg_count(lg, halts);
+			if (wait_event_interruptible(g->wait, lg_irq_would_wake(lg)))
+				return -EINTR;
+		}
+		cond_resched();
+		run_section(g);
+	}
+}
+/*:*/
+
+void lg_kill(struct lguest *lg, enum lg_reason reason, const char *format, ...)
+{
+	va_list args;
+
+	if (lg->over)
+		return;
+	va_start(args, format);
+	vscnprintf(lg->text, sizeof(lg->text), format, args);
+	va_end(args);
+	lg->reason = reason;
+	lg->over = LG_RUN_KILLED;
+	trace_lguest_kill(reason_codes[reason], lg->text);
+}
+
+/*H:280 Time
+ *
+ * The Guest's one clock is a high-resolution timer of Linux.  It goes off in interrupt
+ * context, on whatever CPU, sets the bit of interrupt 0, and makes sure that somebody
+ * looks: if the Guest sleeps, wake it; if it runs on another CPU, an interrupt sent
+ * there throws it out.  If it runs on this CPU, the timer's own interrupt has.
+ */
+void lg_kick(struct lg_guest *g)
+{
+	wake_up(&g->wait);
+	kick_process(g->task);
+}
+
+static enum hrtimer_restart timer_expired(struct hrtimer *timer)
+{
+	struct lg_guest *g = container_of(timer, struct lg_guest, timer);
+
+	lg_count(&g->lg, timer_fired);
+	lg_irq_raise(&g->lg, LGUEST_IRQ_TIMER);
+	lg_kick(g);
+	return HRTIMER_NORESTART;
+}
+
+void lg_os_set_timer(struct lguest *lg, u32 ns)
+{
+	struct lg_guest *g = lg_guest_of(lg);
+
+	if (ns)
+		hrtimer_start(&g->timer, ns_to_ktime(ns), HRTIMER_MODE_REL);
+	else
+		hrtimer_try_to_cancel(&g->timer);	/* too late is fine: ABI.md section 4 */
+}
+
+/*
+ * An interrupt waits for the Guest to be ready, and the Guest need not tell us when it
+ * is.  The nudge does nothing, on purpose: it is the interrupt of this timer that throws
+ * the Guest out, and lg_before_entry looks again.
+ */
+#define NUDGE_NS	250000
+
+static enum hrtimer_restart nudged(struct hrtimer *timer)
+{
+	lg_count(&container_of(timer, struct lg_guest, nudge)->lg, nudges);
+	lg_kick(container_of(timer, struct lg_guest, nudge));
+	return HRTIMER_NORESTART;
+}
+
+void lg_os_nudge(struct lguest *lg)
+{
+	struct hrtimer *nudge = &lg_guest_of(lg)->nudge;
+
+	if (!hrtimer_is_queued(nudge))
+		hrtimer_start(nudge, ns_to_ktime(NUDGE_NS), HRTIMER_MODE_REL);
+}
+
+static void timer_setup_one(struct hrtimer *timer, enum hrtimer_restart (*fn)(struct hrtimer *))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	timer->function = fn;
+#endif
+}
+
+void lg_timers_init(struct lg_guest *g)
+{
+	timer_setup_one(&g->timer, timer_expired);
+	timer_setup_one(&g->nudge, nudged);
+}
+
+/* After this neither timer touches the Guest again.  May sleep. */
+void lg_timers_stop(struct lg_guest *g)
+{
+	hrtimer_cancel(&g->timer);
+	hrtimer_cancel(&g->nudge);
+}
+
+void lg_os_wall_clock(u32 *sec, u32 *nsec)
+{
+	struct timespec64 now;
+
+	ktime_get_real_ts64(&now);
+	*sec = now.tv_sec;
+	*nsec = now.tv_nsec;
+}
+/*:*/
+
+static int __init lg_module_init(void)
+{
+	int err = lg_arch_check_host();
+
+	if (err)
+		return err;
+	lg_debugfs_init();
+	err = lg_device_init();
+	if (err) {
+		lg_debugfs_exit();
+		return err;
+	}
+	pr_info("lguest: ready, interface %d\n", LG_INTERFACE);
+	return 0;
+}
+
+static void __exit lg_module_exit(void)
+{
+	lg_device_exit();
+	lg_debugfs_exit();
+}
+
+module_init(lg_module_init);
+module_exit(lg_module_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("lguest for the classroom: Guests in ring 1, no VT-x needed");

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*H:720 /dev/lguest
+ *
+ * The only door for the Launcher.  Opening it makes an empty Guest; CREATE gives it
+ * memory and a first instruction; RUN runs it.  Closing the last descriptor, by exit,
+ * by accident or by kill -9, ends it.  There is no other bookkeeping to go wrong.
+ */
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include "guest.h"
+
+atomic_long_t lg_guests;
+
+static unsigned int table_limit = LG_TABLES - 1;
+module_param(table_limit, uint, 0644);
+MODULE_PARM_DESC(table_limit, "shadow page tables one Guest may have (16 to 2047)");
+
+static int lg_open(struct inode *inode, struct file *file)
+{
+	struct lg_guest *g = kvzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
+
+	if (!g)
+		return -ENOMEM;
+	mutex_init(&g->lock);
+	mutex_init(&g->eventfd_lock);
+	init_waitqueue_head(&g->wait);
+	lg_timers_init(g);
+	atomic_long_inc(&lg_guests);
+	file->private_data = g;
+	return nonseekable_open(inode, file);
+}
+
+static int lg_release(struct inode *inode, struct file *file)
+{
+	struct lg_guest *g = file->private_data;
+	unsigned int i;
+
+	lg_timers_stop(g);
+	lg_debugfs_remove(g);
+	for (i = 0; i < g->eventfds; i++)
+		eventfd_ctx_put(g->eventfd[i].ctx);
+	lg_memory_free(g);
+	lg_arch_free(g);
+	if (g->task)
+		put_task_struct(g->task);
+	kvfree(g);
+	atomic_long_dec(&lg_guests);
+	return 0;
+}
+
+static int create(struct lg_guest *g, void __user *arg)
+{
+	struct lg_create c;
+	int err;
+
+	if (copy_from_user(&c, arg, sizeof(c)))
+		return -EFAULT;
+	if (c.interface != LG_INTERFACE)
+		return -EPROTO;
+	if (c.reserved)
+		return -EINVAL;
+	if (g->task)
+		return -EBUSY;
+
+	/* A failure half-way leaves a Guest that can only be closed: g->task is set. */
+	g->task = get_task_struct(current);
+	g->lg.table_limit = clamp(READ_ONCE(table_limit), 16u, LG_TABLES - 1u);
+	err = lg_memory_init(g, c.memory, c.pages);
+	if (err)
+		return err;
+	err = lg_arch_init(g, c.entry);
+	if (err)
+		return err;
+	lg_segments_init(&g->lg);
+	lg_shadow_init(&g->lg);
+	lg_debugfs_add(g);
+	/* Raising an interrupt needs no lock, so it must not see half a Guest. */
+	smp_store_release(&g->created, true);
+	return 0;
+}
+
+static int run(struct lg_guest *g, void __user *arg)
+{
+	struct lg_run out = { 0 };
+	int err;
+
+	if (g->task != current || g->mm != current->mm)
+		return -EPERM;
+	err = lg_run_guest(g, &out);
+	if (err)
+		return err;
+	return copy_to_user(arg, &out, sizeof(out)) ? -EFAULT : 0;
+}
+
+static int raise_irq(struct lg_guest *g, unsigned long irq)
+{
+	if (irq >= LGUEST_IRQS)
+		return -EINVAL;
+	if (g->lg.over)
+		return -ENOENT;
+	lg_count(&g->lg, irq_from_launcher);
+	lg_irq_raise(&g->lg, irq);
+	lg_kick(g);
+	return 0;
+}
+
+/*H:730 Wires to other threads
+ *
+ * A NOTIFY would normally end RUN, so that the Launcher can look at its queue while the
+ * Guest waits.  An eventfd wakes another thread of the Launcher instead, and the Guest
+ * goes on at once.
+ */
+static int bind_eventfd(struct lg_guest *g, void __user *arg)
+{
+	struct eventfd_ctx *ctx;
+	struct lg_eventfd e;
+	unsigned int i;
+	int err = 0;
+
+	if (copy_from_user(&e, arg, sizeof(e)))
+		return -EFAULT;
+	if (!e.gpa)
+		return -EINVAL;
+	if (g->lg.over)
+		return -ENOENT;
+
+	mutex_lock(&g->eventfd_lock);
+	if (e.fd == -1) {
+		err = -ENOENT;
+		for (i = 0; i < g->eventfds; i++) {
+			if (g->eventfd[i].gpa != e.gpa)
+				continue;
+			eventfd_ctx_put(g->eventfd[i].ctx);
+			memmove(&g->eventfd[i], &g->eventfd[i + 1],
+				(--g->eventfds - i) * sizeof(g->eventfd[0]));
+			err = 0;
+			break;
+		}
+	} else if (g->eventfds == LG_EVENTFDS) {
+		err = -ENOSPC;
+	} else {
+		ctx = eventfd_ctx_fdget(e.fd);
+		if (IS_ERR(ctx)) {
+			err = PTR_ERR(ctx);
+		} else {
+			g->eventfd[g->eventfds].gpa = e.gpa;
+			g->eventfd[g->eventfds++].ctx = ctx;
+		}
+	}
+	mutex_unlock(&g->eventfd_lock);
+	return err;
+}
+
+/* Signal the eventfd bound to NOTIFY(gpa), if there is one.  May sleep. */
+bool lg_signal_eventfd(struct lg_guest *g, u32 gpa)
+{
+	bool found = false;
+	unsigned int i;
+
+	mutex_lock(&g->eventfd_lock);
+	for (i = 0; i < g->eventfds && !found; i++) {
+		if (g->eventfd[i].gpa != gpa)
+			continue;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+		eventfd_signal(g->eventfd[i].ctx);
+#else
+		eventfd_signal(g->eventfd[i].ctx, 1);
+#endif
+		found = true;
+	}
+	mutex_unlock(&g->eventfd_lock);
+	return found;
+}
+/*:*/
+
+static int get_state(struct lg_guest *g, void __user *arg)
+{
+	struct lg_trap_frame *r = lg_regs(&g->lg);
+	struct lguest *lg = &g->lg;
+	struct lg_state *s;
+	u32 i, first;
+	int err;
+
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return -ENOMEM;
+	s->regs = (struct lg_regs) {
+		.eax = r->eax, .ebx = r->ebx, .ecx = r->ecx, .edx = r->edx, .esi = r->esi,
+		.edi = r->edi, .ebp = r->ebp, .esp = r->esp, .eip = r->eip,
+		.eflags = r->eflags, .cs = r->cs, .ds = r->ds, .es = r->es, .fs = r->fs,
+		.gs = r->gs, .ss = r->ss,
+	};
+	s->vector = r->trapno < 256 ? r->trapno : 256 + (r->trapno & 0xff);
+	s->error = r->error;
+	s->cr2 = lg->pages->cr2;
+	s->cr3 = lg->linear ? 0 : lg->cr3;
+	s->esp1 = lg->pages->esp1;
+	s->ss1 = lg->pages->ss1;
+	s->irq_pending = lg->irqs;
+	s->halted = lg->halted;
+	s->exits = min_t(u32, lg->exits, LG_EXIT_RECORDS);
+	first = lg->exits - s->exits;
+	for (i = 0; i < s->exits; i++)
+		s->exit[i] = lg->exit_record[(first + i) % LG_EXIT_RECORDS];
+	err = copy_to_user(arg, s, sizeof(*s)) ? -EFAULT : 0;
+	kfree(s);
+	return err;
+}
+
+static long lg_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct lg_guest *g = file->private_data;
+	void __user *user = (void __user *)arg;
+	int err;
+
+	if (cmd == LG_IOC_INTERFACE)
+		return LG_INTERFACE;
+
+	if (cmd == LG_IOC_CREATE || cmd == LG_IOC_RUN) {
+		if (!mutex_trylock(&g->lock))
+			return -EBUSY;
+		if (cmd == LG_IOC_CREATE)
+			err = create(g, user);
+		else
+			err = g->created ? run(g, user) : -EINVAL;
+		mutex_unlock(&g->lock);
+		return err;
+	}
+
+	if (!smp_load_acquire(&g->created))
+		return cmd == LG_IOC_IRQ || cmd == LG_IOC_EVENTFD || cmd == LG_IOC_STATS ||
+		       cmd == LG_IOC_STATE ? -EINVAL : -ENOTTY;
+	switch (cmd) {
+	case LG_IOC_IRQ:
+		return raise_irq(g, arg);
+	case LG_IOC_EVENTFD:
+		return bind_eventfd(g, user);
+	case LG_IOC_STATS:
+		lg_gather_stats(g);
+		return copy_to_user(user, &g->lg.stats, sizeof(g->lg.stats)) ? -EFAULT : 0;
+	case LG_IOC_STATE:
+		return get_state(g, user);
+	}
+	return -ENOTTY;
+}
+
+static const struct file_operations lg_fops = {
+	.owner = THIS_MODULE,
+	.open = lg_open,
+	.release = lg_release,
+	.unlocked_ioctl = lg_ioctl,
+};
+
+static struct miscdevice lg_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "lguest",
+	.fops = &lg_fops,
+	.mode = 0600,
+};
+
+int lg_device_init(void)
+{
+	return misc_register(&lg_misc);
+}
+
+void lg_device_exit(void)
+{
+	misc_deregister(&lg_misc);
+}

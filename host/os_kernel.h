@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*H:145 The world, when it is a Linux kernel
+ *
+ * The inline half of os.h; the rest is in core.c, memory.c and x86_64/arch.c.
+ */
+#ifndef LG_OS_KERNEL_H
+#define LG_OS_KERNEL_H
+
+#include <linux/mem_encrypt.h>
+#include <linux/mm.h>
+#include "lg_trace.h"
+
+static inline u64 lg_os_phys(const void *page)
+{
+	return __sme_set(__pa(page));
+}
+
+static inline void lg_trace_hypercall(struct lguest *lg, const struct hcall_args *args, bool ring)
+{
+	trace_lguest_hypercall(args, ring);
+}
+
+static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, const char *what)
+{
+	trace_lguest_page_fault(gva, error, (u32)lg_regs(lg)->eip, what);
+}
+
+static inline void lg_trace_inject(struct lguest *lg, unsigned int vector, u32 error)
+{
+	trace_lguest_inject(vector, error, (u32)lg_regs(lg)->eip);
+}
+
+#endif
+/*:*/
