@@ -59,10 +59,27 @@ static bool find_tool(char path[PATH_MAX])
 	return false;
 }
 
+static char *joined(const char *option, const char *value)
+{
+	size_t size = strlen(option) + strlen(value) + 1;
+	char *word = malloc(size);
+
+	if (!word)
+		die(STATUS_INTERNAL, "out of memory");
+	snprintf(word, size, "%s%s", option, value);
+	return word;
+}
+
+/*L:810 The same words again
+ * The options are put together anew from what we understood, and not just passed on.
+ * One of them must be different, after all: a capsule that opened a capsule would be
+ * a very long story.  File names stay as you typed them; `--in` and `--out` tell
+ * tools/nested which words are files.
+ */
 int capsule_enter(const struct options *o, int argc, char **argv, struct complaint *c)
 {
-	char tool[PATH_MAX];
-	char **args = calloc((size_t)argc + 12, sizeof(*args)), **to = args;
+	char tool[PATH_MAX], memory[32], timeout[48];
+	char **args = calloc((size_t)argc + 24, sizeof(*args)), **to = args;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -87,7 +104,21 @@ int capsule_enter(const struct options *o, int argc, char **argv, struct complai
 		*to++ = (char *)o->stats;
 	}
 	*to++ = "--";
-	for (int i = 1; i < argc; i++)
+	*to++ = "--capsule=never";
+	snprintf(memory, sizeof(memory), "--memory=%u", o->memory);
+	*to++ = memory;
+	if (o->initrd)
+		*to++ = joined("--initrd=", o->initrd);
+	if (o->stats)
+		*to++ = joined("--stats=", o->stats);
+	if (o->timeout) {
+		snprintf(timeout, sizeof(timeout), "--timeout=%.6f", o->timeout);
+		*to++ = timeout;
+	}
+	if (o->verbose)
+		*to++ = "--verbose";
+	*to++ = "--";
+	for (int i = o->kernel_index; i < argc; i++)
 		*to++ = argv[i];
 	verbose("no %s here: starting %s", LG_DEVICE_PATH, tool);
 	execv(tool, args);
@@ -96,3 +127,4 @@ int capsule_enter(const struct options *o, int argc, char **argv, struct complai
 	free(args);
 	return c->status;
 }
+/*:*/

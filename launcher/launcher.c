@@ -127,11 +127,11 @@ int main(int argc, char **argv)
 	if (o.verbose)
 		verbose_on();
 	check_everything(&o, &img, &rd);
+	check_host_memory(&o);
 	if (capsule_needed(o.capsule)) {
 		capsule_enter(&o, argc, argv, &c);
 		die_complaining(&c);
 	}
-	check_host_memory(&o);
 	if (host_open(&c) || memory_create(&memory, o.memory, &c))
 		die_complaining(&c);
 

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A Host without a kernel module: it takes the place of launcher/host.c, so that the
+ * whole Launcher runs under the sanitizers, on any machine.  The Guest is a thread
+ * that acts the part which its command line names.  It sees nothing but Guest memory
+ * and its three ways to speak: NOTIFY, POWEROFF, RESTART.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "launcher.h"
+
+static struct guest_memory mem;
+static uint32_t entry;
+static int to_launcher[2] = { -1, -1 };
+static sem_t handled, interrupted;
+static int kick_fd = -1;
+static uint32_t kick_gpa;
+static unsigned lives;
+
+/* ---- What a Guest can do ---- */
+
+static void to_host(uint32_t what, uint32_t value, const char *code, const char *text)
+{
+	struct lg_run run = { .what = what, .value = value };
+
+	snprintf(run.code, sizeof(run.code), "%s", code);
+	snprintf(run.text, sizeof(run.text), "%s", text);
+	if (write(to_launcher[1], &run, sizeof(run)) != sizeof(run))
+		abort();
+}
+
+static void notify(uint32_t gpa)
+{
+	if (kick_fd >= 0 && gpa == kick_gpa) {
+		eventfd_write(kick_fd, 1);
+		return;
+	}
+	to_host(LG_RUN_NOTIFY, gpa, "", "");
+	sem_wait(&handled);
+}
+
+static void power_off(const char *text)
+{
+	to_host(LG_RUN_POWEROFF, 0, "", text);
+}
+
+static void words(const char *text)
+{
+	strcpy((char *)mem.base + 0x8000, text);
+	notify(0x8000);
+}
+
+static _Noreturn void sleep_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+/* ---- A console driver of the plainest kind ---- */
+
+static uint8_t *desc_page(void)
+{
+	return mem.base + mem.ram;
+}
+
+static uint32_t ring_gpa(unsigned queue)
+{
+	uint32_t pfn;
+
+	memcpy(&pfn, desc_page() + 5 + 8 * queue + 4, 4);
+	return pfn << 12;
+}
+
+static void set_status(uint8_t status)
+{
+	desc_page()[4] = status;
+	notify((uint32_t)mem.ram);
+}
+
+static volatile uint16_t *avail(unsigned queue)
+{
+	return (volatile uint16_t *)(mem.base + ring_gpa(queue) + 0x1000);
+}
+
+static volatile uint16_t *used(unsigned queue)
+{
+	return (volatile uint16_t *)(mem.base + ring_gpa(queue) + 0x2000);
+}
+
+static void offer(unsigned queue, uint32_t gpa, uint32_t len, uint16_t flags)
+{
+	struct vring_desc *d = (struct vring_desc *)(mem.base + ring_gpa(queue));
+
+	d[0] = (struct vring_desc){ .addr = gpa, .len = len, .flags = flags };
+	avail(queue)[2 + avail(queue)[1] % 256] = 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	avail(queue)[1]++;
+	notify(ring_gpa(queue));
+}
+
+static void set_up_console(void)
+{
+	if (desc_page()[0] != LGUEST_DEV_CONSOLE || desc_page()[21] != 0)
+		power_off("the first device is no console");
+	set_status(0);
+	set_status(LGUEST_STATUS_ACKNOWLEDGE | LGUEST_STATUS_DRIVER);
+}
+
+/* Spins as Linux does: nothing else may be needed to get the line out. */
+static void print(const char *text, size_t n)
+{
+	uint16_t before = used(1)[1];
+
+	memcpy(mem.base + 0x9000, text, n);
+	offer(1, 0x9000, (uint32_t)n, 0);
+	if (used(1)[1] != (uint16_t)(before + 1))
+		power_off("output was not complete after the kick");
+}
+
+static size_t get(char *text, size_t size)
+{
+	uint16_t before = used(0)[1];
+	uint32_t len;
+
+	offer(0, 0xa000, (uint32_t)size, VRING_DESC_F_WRITE);
+	while (used(0)[1] == before)
+		sem_wait(&interrupted);
+	memcpy(&len, (void *)(used(0) + 2 + 4 * (before % 256) + 2), 4);
+	memcpy(text, mem.base + 0xa000, len);
+	return len;
+}
+
+/* ---- The parts ---- */
+
+static void echo(void)
+{
+	char text[64];
+	size_t n;
+
+	set_up_console();
+	print("ready\n", 6);
+	do {
+		n = get(text, sizeof(text));
+		print(text, n);
+	} while (!memchr(text, 'q', n));
+	power_off(LGUEST_POWEROFF_TEXT);
+}
+
+/* Counts what comes, a small buffer at a time: a slow reader. */
+static void count(void)
+{
+	char text[7], total[32];
+	unsigned long n = 0, sum = 0;
+	bool end = false;
+
+	set_up_console();
+	while (!end) {
+		size_t got = get(text, sizeof(text));
+
+		for (size_t i = 0; i < got; i++) {
+			sum = sum * 31 + (unsigned char)text[i];
+			end |= text[i] == 'q';
+		}
+		n += got;
+	}
+	snprintf(total, sizeof(total), "%lu %08lx\n", n, sum & 0xffffffff);
+	print(total, strlen(total));
+	power_off(LGUEST_POWEROFF_TEXT);
+}
+
+static void restart(void)
+{
+	char text[64];
+
+	for (uint64_t i = 0x2000; i < mem.ram; i += 4096)
+		if (mem.base[i] && (i < 0x100000 || i >= 0x101000))
+			power_off("memory is not fresh");
+	memset(mem.base + 0x200000, 0x55, 0x10000);
+	snprintf(text, sizeof(text), "life %u\n", lives);
+	words(text);
+	set_up_console();
+	print("console\n", 8);
+	if (lives < 3)
+		to_host(LG_RUN_RESTART, 0, "", "again");
+	else
+		power_off(LGUEST_POWEROFF_TEXT);
+}
+
+static void hostile_ring(void)
+{
+	set_up_console();
+	avail(1)[1] = 1000;
+	notify(ring_gpa(1));
+	notify(ring_gpa(1));
+	words("still alive\n");
+	power_off(LGUEST_POWEROFF_TEXT);
+}
+
+static void flood(void)
+{
+	static char text[4000];
+
+	memset(text, 'f', sizeof(text));
+	set_up_console();
+	for (;;)
+		print(text, sizeof(text));
+}
+
+static void no_nul(void)
+{
+	memset(mem.base + mem.limit - 8, 'z', 8);
+	notify((uint32_t)mem.limit - 8);
+	power_off(LGUEST_POWEROFF_TEXT);
+}
+
+static void *guest(void *unused)
+{
+	const char *line = (const char *)mem.base + COMMAND_LINE;
+	char part[32] = "";
+
+	(void)unused;
+	sscanf(line, "%31s", part);
+	if (!strcmp(part, "poweroff")) {
+		power_off(LGUEST_POWEROFF_TEXT);
+	} else if (!strcmp(part, "crash")) {
+		power_off(line + strlen(part) + 1);
+	} else if (!strcmp(part, "kill")) {
+		to_host(LG_RUN_KILLED, 0, "E-PT-07", "bad page table entry");
+	} else if (!strcmp(part, "early")) {
+		words("first words\n");
+		power_off(LGUEST_POWEROFF_TEXT);
+	} else if (!strcmp(part, "bad-notify")) {
+		notify(0xfffff000);
+	} else if (!strcmp(part, "no-nul")) {
+		no_nul();
+	} else if (!strcmp(part, "twice")) {
+		set_up_console();
+		set_status(LGUEST_STATUS_DRIVER);
+	} else if (!strcmp(part, "echo")) {
+		echo();
+	} else if (!strcmp(part, "count")) {
+		count();
+	} else if (!strcmp(part, "restart")) {
+		restart();
+	} else if (!strcmp(part, "for-ever")) {
+		to_host(LG_RUN_RESTART, 0, "", "");
+	} else if (!strcmp(part, "hostile-ring")) {
+		hostile_ring();
+	} else if (!strcmp(part, "flood")) {
+		flood();
+	} else if (!strcmp(part, "deaf")) {
+		words("deaf\n");
+		sleep_for_ever();
+	} else if (!strcmp(part, "abort")) {
+		words("now\n");
+		abort();
+	} else if (!strcmp(part, "silent")) {
+		sleep_for_ever();
+	} else {
+		power_off("the actor does not know this part");
+	}
+	return NULL;
+}
+
+/* ---- The Host's side (contracts in launcher.h) ---- */
+
+int host_open(struct complaint *c)
+{
+	(void)c;
+	return 0;
+}
+
+int host_create(const struct guest_memory *m, uint32_t first, struct complaint *c)
+{
+	sigset_t all, old;
+	pthread_t thread;
+
+	mem = *m;
+	entry = first;
+	lives++;
+	if (pipe(to_launcher) < 0)
+		return complain(c, STATUS_INTERNAL, "pipe");
+	sem_init(&handled, 0, 0);
+	sem_init(&interrupted, 0, 0);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_create(&thread, NULL, guest, NULL);
+	pthread_detach(thread);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return 0;
+}
+
+int host_run(struct lg_run *run)
+{
+	static bool owed;
+	struct pollfd p = { .fd = to_launcher[0], .events = POLLIN };
+
+	if (owed) {
+		owed = false;
+		sem_post(&handled);
+	}
+	if (poll(&p, 1, -1) < 0)
+		return -errno;
+	if (read(to_launcher[0], run, sizeof(*run)) != sizeof(*run))
+		return -EIO;
+	owed = run->what == LG_RUN_NOTIFY;
+	return 0;
+}
+
+int host_irq(unsigned irq)
+{
+	if (irq == 1)
+		sem_post(&interrupted);
+	return 0;
+}
+
+int host_eventfd(uint32_t gpa, int fd)
+{
+	kick_gpa = gpa;
+	kick_fd = fd;
+	return 0;
+}
+
+int host_stats(struct lg_stats *stats)
+{
+	stats->scalar[LG_STAT_switches] = 4711;
+	stats->scalar[LG_STAT_ring_runs] = UINT64_MAX;
+	stats->hypercall_direct[LHCALL_NOTIFY] = 42;
+	stats->exit_vector[255] = 9;
+	return 0;
+}
+
+int host_state(struct lg_state *state)
+{
+	state->regs.eip = entry + 4;
+	state->regs.cs = LGUEST_KERNEL_CS;
+	state->exits = 3;
+	state->exit[0] = (struct lg_exit_record){ .vector = LGUEST_TRAP_ENTRY, .number = 17,
+						  .eip = entry, .cs = 0x61, .tsc = 1000 };
+	state->exit[1] = (struct lg_exit_record){ .vector = 14, .error = 2, .cr2 = 0xdeadb000,
+						  .eip = entry + 4, .cs = 0x61, .tsc = 1500 };
+	state->exit[2] = (struct lg_exit_record){ .vector = 256 + 13, .eip = 0x1234, .tsc = 1700 };
+	return 0;
+}
+
+void host_close(void)
+{
+	close(to_launcher[0]);
+	close(to_launcher[1]);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/* What people type, and what they mistype. */
+#include <unistd.h>
+
+#include "test.h"
+
+static struct options o;
+static struct complaint c;
+
+/* Splits at spaces: none of the words here contains one. */
+static int parse(const char *line)
+{
+	static char copy[4096];
+	static char *word[64];
+	int n = 0;
+
+	snprintf(copy, sizeof(copy), "launcher %s", line);
+	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
+		word[n++] = w;
+	word[n] = NULL;
+	memset(&c, 0, sizeof(c));
+	return options_parse(&o, n, word, &c);
+}
+
+static void defaults(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("teachos.elf"), 0);
+	assert_int_equal(o.memory, 64);
+	assert_string_equal(o.kernel, "teachos.elf");
+	assert_string_equal(o.command_line, "");
+	assert_null(o.initrd);
+	assert_null(o.stats);
+	assert_true(o.timeout == 0);
+	assert_int_equal(o.capsule, CAPSULE_AUTO);
+	assert_false(o.verbose);
+}
+
+static void everything(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--memory=128 --initrd=a.cpio --verbose --stats=s.json "
+			       "--timeout=2.5 --capsule=never k.elf one two"), 0);
+	assert_int_equal(o.memory, 128);
+	assert_string_equal(o.initrd, "a.cpio");
+	assert_string_equal(o.stats, "s.json");
+	assert_true(o.verbose);
+	assert_true(o.timeout == 2.5);
+	assert_int_equal(o.capsule, CAPSULE_NEVER);
+	assert_string_equal(o.kernel, "k.elf");
+	assert_int_equal(o.kernel_index, 7);
+	assert_string_equal(o.command_line, "one two");
+}
+
+static void memory_in_front(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("32 k.elf"), 0);
+	assert_int_equal(o.memory, 32);
+	assert_string_equal(o.kernel, "k.elf");
+	assert_int_equal(parse("1G k.elf 64"), 0);
+	assert_int_equal(o.memory, 1024);
+	assert_string_equal(o.command_line, "64");
+	assert_int_equal(parse("--memory 16M k.elf"), 0);
+	assert_int_equal(o.memory, 16);
+}
+
+static void guest_options_are_the_guests(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("k.elf --verbose --memory=7 -x"), 0);
+	assert_false(o.verbose);
+	assert_int_equal(o.memory, 64);
+	assert_string_equal(o.command_line, "--verbose --memory=7 -x");
+	assert_int_equal(parse("-- k.elf"), 0);
+	assert_string_equal(o.kernel, "k.elf");
+}
+
+/* A file whose name begins with a digit is a kernel, if it is there. */
+static void kernel_with_a_digit(void **state)
+{
+	char name[] = "9kernel-XXXXXX", line[64];
+	int fd = mkstemp(name);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(line, sizeof(line), "%s go", name);
+	assert_int_equal(parse(line), 0);
+	unlink(name);
+	assert_string_equal(o.kernel, name);
+	assert_int_equal(o.memory, 64);
+	assert_int_equal(parse(line), STATUS_NOT_A_NUMBER);
+}
+
+static const struct { const char *line; int status; const char *says; } bad[] = {
+	{ "", STATUS_USAGE, "no kernel" },
+	{ "64", STATUS_USAGE, "no kernel" },
+	{ "--memroy=64 k", STATUS_USAGE, "did you mean --memory?" },
+	{ "--tiemout=6 k", STATUS_USAGE, "did you mean --timeout?" },
+	{ "--stat=f k", 0, "" },				/* an abbreviation is no typo */
+	{ "--verbos k", 0, "" },
+	{ "--initd=f k", STATUS_USAGE, "did you mean --initrd?" },
+	{ "--frobnicate k", STATUS_USAGE, "--help lists them" },
+	{ "-v k", STATUS_USAGE, "'-v' is no option" },
+	{ "--memory", STATUS_USAGE, "needs a value" },
+	{ "--initrd= k", STATUS_USAGE, "needs a value" },
+	{ "--stats= k", STATUS_USAGE, "needs a value" },
+	{ "--verbose=3 k", STATUS_USAGE, "takes no value" },
+	{ "--memory=1 --memory=2 k", STATUS_USAGE, "given before" },
+	{ "--memory=1 2 k", STATUS_USAGE, "--memory said 1" },
+	{ "--memory= k", STATUS_NOT_A_NUMBER, "''" },
+	{ "--memory=lots k", STATUS_NOT_A_NUMBER, "'lots'" },
+	{ "--memory=6x4 k", STATUS_NOT_A_NUMBER, "'x4' is no unit" },
+	{ "--memory=1.5 k", STATUS_NOT_A_NUMBER, "'.5' is no unit" },
+	{ "--memory=0x40 k", STATUS_NOT_A_NUMBER, "'x40' is no unit" },
+	{ "--memory=64K k", STATUS_NOT_A_NUMBER, "'K' is no unit" },
+	{ "--memory=- k", STATUS_NOT_A_NUMBER, "'-'" },
+	{ "64q k", STATUS_NOT_A_NUMBER, "'q' is no unit" },
+	{ "--memory=0 k", STATUS_TOO_LITTLE, "'0'" },
+	{ "--memory=-0 k", STATUS_TOO_LITTLE, "'-0'" },
+	{ "--memory=-64 k", STATUS_TOO_LITTLE, "'-64'" },
+	{ "-64 k", STATUS_TOO_LITTLE, "'-64'" },
+	{ "-5 k", STATUS_TOO_LITTLE, "'-5'" },
+	{ "--memory=3073 k", STATUS_TOO_MUCH, "at most 3072" },
+	{ "--memory=4G k", STATUS_TOO_MUCH, "at most 3072" },
+	{ "--memory=4294967297 k", STATUS_TOO_MUCH, "at most 3072" },
+	{ "--memory=18446744073709551617 k", STATUS_TOO_MUCH, "at most 3072" },
+	{ "--timeout=0 k", STATUS_USAGE, "--timeout=0" },
+	{ "--timeout=-1 k", STATUS_USAGE, "--timeout=-1" },
+	{ "--timeout=nan k", STATUS_USAGE, "--timeout=nan" },
+	{ "--timeout=inf k", STATUS_USAGE, "--timeout=inf" },
+	{ "--timeout=0x10 k", STATUS_USAGE, "--timeout=0x10" },
+	{ "--timeout=1.2.3 k", STATUS_USAGE, "--timeout=1.2.3" },
+	{ "--timeout=1000001 k", STATUS_USAGE, "at most 1000000" },
+	{ "--capsule=yes k", STATUS_USAGE, "never, always or auto" },
+};
+
+static void typos(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int status = parse(bad[i].line);
+
+		if (status != bad[i].status || !strstr(c.text, bad[i].says))
+			fail_msg("'%s': status %d, '%s'", bad[i].line, status, c.text);
+		if (status)
+			assert_int_equal(c.status, status);
+	}
+}
+
+static void largest_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("3072 k"), 0);
+	assert_int_equal(parse("3G k"), 0);
+	assert_int_equal(o.memory, 3072);
+	assert_int_equal(parse("1 k"), 0);
+	assert_int_equal(o.memory, 1);
+}
+
+static void long_arguments(void **state)
+{
+	static char word[COMMAND_LINE_MAX + 2];
+	char *argv[] = { "launcher", "k", word, NULL };
+
+	(void)state;
+	memset(word, 'a', COMMAND_LINE_MAX);
+	assert_int_equal(options_parse(&o, 3, argv, &c), 0);
+	assert_int_equal(strlen(o.command_line), 2047);
+	word[COMMAND_LINE_MAX] = 'a';
+	assert_int_equal(options_parse(&o, 3, argv, &c), STATUS_USAGE);
+	assert_non_null(strstr(c.text, "2047"));
+}
+
+/* The space between two words counts as well. */
+static void long_arguments_in_two(void **state)
+{
+	static char one[1024], two[1025];
+	char *argv[] = { "launcher", "k", one, two, NULL };
+
+	(void)state;
+	memset(one, 'a', 1023);
+	memset(two, 'b', 1023);
+	assert_int_equal(options_parse(&o, 4, argv, &c), 0);
+	assert_int_equal(strlen(o.command_line), 2047);
+	two[1023] = 'b';
+	assert_int_equal(options_parse(&o, 4, argv, &c), STATUS_USAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(defaults), TEST(everything), TEST(memory_in_front),
+		TEST(guest_options_are_the_guests), TEST(kernel_with_a_digit), TEST(typos),
+		TEST(largest_memory), TEST(long_arguments), TEST(long_arguments_in_two),
+	};
+
+	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}

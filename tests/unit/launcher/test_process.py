@@ -1,0 +1,550 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The whole Launcher as a process, with an actor for Host and Guest (actor.c):
+exit statuses, signals, the terminal, pipes, --stats, --timeout, the capsule.
+
+    test_process.py LAUNCHER
+prints `ok NAME` or `not ok NAME: why`.
+"""
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+LAUNCHER = os.path.abspath(sys.argv[1])
+PATIENCE = 20           # seconds: detects a hang, is no performance target
+os.environ["ASAN_OPTIONS"] = "detect_leaks=1:handle_abort=0"
+tests = []
+
+
+def test(f):
+    tests.append(f)
+    return f
+
+
+class Bad(Exception):
+    pass
+
+
+def expect(condition, why):
+    if not condition:
+        raise Bad(why)
+
+
+def expect_is(got, want, what):
+    expect(got == want, f"{what} is {got!r} instead of {want!r}")
+
+
+def make_kernel(path):
+    """A 32-bit ELF file of one segment at 1 MiB, with two symbols."""
+    text = bytes(range(1, 255)) * 16
+    names = b"\0start\0panic\0"
+    ehdr, phdr, shdr = 52, 32, 40
+    text_at = ehdr + phdr
+    names_at = text_at + len(text)
+    symbols_at = (names_at + len(names) + 3) & ~3
+    symbols = bytes(16)
+    symbols += struct.pack("<IIIBBH", 1, 0x100000, 4, 2, 0, 1)
+    symbols += struct.pack("<IIIBBH", 7, 0x100004, 4, 2, 0, 1)
+    sections_at = symbols_at + len(symbols)
+    image = b"\x7fELF\1\1\1" + bytes(9)
+    image += struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0x100000, ehdr, sections_at, 0,
+                         ehdr, phdr, 1, shdr, 3, 0)
+    image += struct.pack("<8I", 1, text_at, 0x100000, 0x100000, len(text), len(text), 5, 1)
+    image += text + names
+    image = image.ljust(symbols_at, b"\0") + symbols
+    image += bytes(shdr)
+    image += struct.pack("<10I", 0, 2, 0, 0, symbols_at, len(symbols), 2, 0, 4, 16)
+    image += struct.pack("<10I", 0, 3, 0, 0, names_at, len(names), 0, 0, 1, 0)
+    with open(path, "wb") as f:
+        f.write(image)
+
+
+def run(*words, stdin=b"", options=()):
+    """Runs `launcher OPTIONS kernel.elf WORDS`: returns status, stdout, stderr."""
+    p = subprocess.run([LAUNCHER, "--capsule=never", *options, "kernel.elf", *words],
+                       input=stdin, capture_output=True, timeout=PATIENCE)
+    return p.returncode, p.stdout.decode("latin1"), p.stderr.decode("latin1")
+
+
+def start(*words, options=(), **kw):
+    return subprocess.Popen([LAUNCHER, "--capsule=never", *options, "kernel.elf", *words], **kw)
+
+
+class Terminal:
+    """A Launcher on a terminal of its own."""
+
+    def __init__(self, *words, options=()):
+        self.master, slave = pty.openpty()
+        attributes = termios.tcgetattr(slave)
+        attributes[1] &= ~termios.ONLCR
+        termios.tcsetattr(slave, termios.TCSANOW, attributes)
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+
+        def own_terminal():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = start(*words, options=options, stdin=slave, stdout=slave, stderr=slave,
+                             preexec_fn=own_terminal)
+        self.seen = ""
+
+    def wait_for(self, text):
+        end = time.monotonic() + PATIENCE
+        while text not in self.seen:
+            ready, _, _ = select.select([self.master], [], [], 0.1)
+            if ready:
+                self.seen += os.read(self.master, 4096).decode("latin1")
+            expect(time.monotonic() < end, f"waited for {text!r}, saw {self.seen!r}")
+
+    def wait_raw(self):
+        end = time.monotonic() + PATIENCE
+        while termios.tcgetattr(self.slave)[3] & termios.ICANON:
+            expect(time.monotonic() < end, "the terminal did not become raw")
+            time.sleep(0.01)
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def end(self, status):
+        end = time.monotonic() + PATIENCE
+        while self.process.poll() is None:      # the pty must be drained meanwhile
+            ready, _, _ = select.select([self.master], [], [], 0.05)
+            if ready:
+                self.seen += os.read(self.master, 4096).decode("latin1")
+            if time.monotonic() > end:
+                self.process.kill()
+                raise Bad(f"did not end; saw {self.seen!r}")
+        after = termios.tcgetattr(self.slave)
+        os.close(self.master)
+        os.close(self.slave)
+        expect_is(self.process.returncode, status, f"status (saw {self.seen!r})")
+        expect(after == self.before, "the terminal was not given back")
+
+
+# ---- How a Guest ends ----
+
+@test
+def poweroff():
+    expect_is(run("poweroff"), (0, "", ""), "the end")
+
+
+@test
+def crash():
+    status, _, err = run("crash", "Oops:", "no", "init")
+    expect_is(status, 3, "status")
+    expect_is(err, "launcher: Guest crashed: Oops: no init\n", "stderr")
+
+
+@test
+def killed_by_the_host():
+    status, _, err = run("kill")
+    expect_is(status, 4, "status")
+    expect("E-PT-07: bad page table entry" in err, err)
+    for part in ("eip 61:00100004 <panic+0x0>", "hypercall 17 NOTIFY", "<start+0x0>",
+                 "#PF page fault at deadb000: not present, write, from ring 1",
+                 "fault 13 in the Switcher", "+500"):
+        expect(part in err, f"{part!r} is not in {err!r}")
+
+
+@test
+def early_words():
+    expect_is(run("early"), (0, "first words\n", ""), "the end")
+
+
+@test
+def string_without_an_end():
+    expect_is(run("no-nul"), (0, "z" * 8, ""), "the end")
+
+
+@test
+def bad_notify():
+    status, _, err = run("bad-notify")
+    expect_is(status, 4, "status")
+    expect("bad NOTIFY: 0xfffff000" in err, err)
+
+
+@test
+def started_twice():
+    status, _, err = run("twice")
+    expect_is(status, 4, "status")
+    expect("console twice" in err, err)
+
+
+@test
+def hostile_ring_costs_the_device():
+    status, out, err = run("hostile-ring")
+    expect_is((status, out), (0, "still alive\n"), "the end")
+    expect("broke its console: queue 1: the available index went from 0 to 1000" in err, err)
+    expect_is(err.count("broke its console"), 1, "times that it was said")
+
+
+@test
+def restart():
+    expect_is(run("restart"), (0, "".join(f"life {n}\nconsole\n" for n in (1, 2, 3)), ""),
+              "the end")
+
+
+@test
+def restart_reads_the_kernel_again():
+    """A kernel that is gone, or a bad one, is told as at the first start."""
+    p = start("for-ever", stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(0.3)
+    os.rename("kernel.elf", "away.elf")
+    try:
+        err = p.communicate(timeout=PATIENCE)[1].decode()
+    finally:
+        os.rename("away.elf", "kernel.elf")
+    expect_is(p.returncode, 10, "status")
+    expect("kernel.elf: cannot read the kernel" in err, err)
+
+
+# ---- Time ----
+
+@test
+def timeout():
+    begin = time.monotonic()
+    status, out, err = run("silent", options=["--timeout=0.5"])
+    took = time.monotonic() - begin
+    expect_is((status, out), (5, ""), "the end")
+    expect(0.5 <= took < 5, f"took {took} s")
+    expect("time is over" in err and "not said a word" in err and "0x100000" in err and
+           "eip 61:00100004" in err, err)
+
+
+@test
+def timeout_of_a_talker():
+    status, out, err = run("deaf", options=["--timeout=0.3"])
+    expect_is((status, out), (5, "deaf\n"), "the end")
+    expect("not said a word" not in err, err)
+
+
+@test
+def timeout_goes_through_restarts():
+    status, _, _ = run("for-ever", options=["--timeout=0.5"])
+    expect_is(status, 5, "status")
+
+
+@test
+def timeout_with_a_stuck_reader():
+    """Nobody reads our output, so the run thread is stuck in write()."""
+    p = start("flood", options=["--timeout=0.5"], stdin=subprocess.DEVNULL,
+              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    expect_is(p.wait(timeout=PATIENCE), 5, "status")
+    p.stdout.close()
+
+
+# ---- Signals ----
+
+def ends_by(sig):
+    p = start("deaf", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.readline()
+    p.send_signal(sig)
+    _, err = p.communicate(timeout=PATIENCE)
+    expect_is((p.returncode, err), (128 + sig, b""), "the end")
+
+
+for _sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    def _one(sig=_sig):
+        ends_by(sig)
+    _one.__name__ = f"ends_by_{_sig.name}"
+    test(_one)
+
+
+@test
+def window_changes_are_ignored():
+    p = start("echo", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    p.stdout.readline()
+    for _ in range(20):
+        p.send_signal(signal.SIGWINCH)
+        p.send_signal(signal.SIGUSR1)
+    p.stdin.write(b"q")
+    out, _ = p.communicate(timeout=PATIENCE)
+    expect_is((p.returncode, out), (0, b"q"), "the end")
+
+
+@test
+def broken_pipe():
+    p = start("flood", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.read(10000)
+    p.stdout.close()
+    p.stderr.read()
+    expect_is(p.wait(timeout=PATIENCE), 128 + signal.SIGPIPE, "status")
+
+
+# ---- Input ----
+
+@test
+def echo():
+    expect_is(run("echo", stdin=b"hello\nq"), (0, "ready\nhello\nq", ""), "the end")
+
+
+@test
+def ctrl_a_from_a_pipe_is_just_a_byte():
+    expect_is(run("echo", stdin=b"\1x\1\1q"), (0, "ready\n\1x\1\1q", ""), "the end")
+
+
+@test
+def end_of_input_hands_nothing_over():
+    status, out, _ = run("echo", stdin=b"abc", options=["--timeout=1"])
+    expect_is((status, out), (5, "ready\nabc"), "the end")
+
+
+@test
+def closed_stdin():
+    p = subprocess.run(["sh", "-c", f"exec '{LAUNCHER}' --capsule=never kernel.elf early <&-"],
+                       capture_output=True, timeout=PATIENCE)
+    expect_is((p.returncode, p.stdout), (0, b"first words\n"), "the end")
+
+
+@test
+def much_input_for_a_slow_reader():
+    data = bytes((i * 7 + i // 256) % 97 for i in range(100000)).replace(b"q", b"-") + b"q"
+    total = 0
+    for byte in data:
+        total = (total * 31 + byte) & 0xffffffff
+    expect_is(run("count", stdin=data), (0, f"{len(data)} {total:08x}\n", ""), "the end")
+
+
+# ---- The terminal ----
+
+@test
+def terminal_is_raw_and_given_back():
+    t = Terminal("echo")
+    t.wait_for("ready")
+    t.type(b"\3\x1a\x1c\rq")            # ^C, ^Z and ^\ are just keys
+    t.wait_for("\3\x1a\x1c\rq")
+    t.end(0)
+
+
+@test
+def ctrl_a_x_leaves():
+    t = Terminal("echo")
+    t.wait_for("ready")
+    t.type(b"a\1")
+    t.wait_for("a")
+    t.type(b"x")
+    t.end(0)
+
+
+@test
+def ctrl_a_x_leaves_a_deaf_guest():
+    t = Terminal("deaf")
+    t.wait_for("deaf")
+    t.wait_raw()
+    t.type(b"k" * 3000)
+    time.sleep(0.2)
+    t.type(b"k" * 3000)
+    time.sleep(0.2)
+    t.type(b"\1x")
+    t.end(0)
+
+
+@test
+def ctrl_a_ctrl_a_sends_one():
+    t = Terminal("echo")
+    t.wait_for("ready")
+    t.type(b"<\1\1>q")
+    t.wait_for("<\1>q")
+    t.end(0)
+
+
+@test
+def terminal_after_sigterm():
+    t = Terminal("deaf")
+    t.wait_for("deaf")
+    t.wait_raw()
+    t.process.send_signal(signal.SIGTERM)
+    t.end(128 + signal.SIGTERM)
+
+
+@test
+def terminal_after_timeout():
+    Terminal("silent", options=["--timeout=0.5"]).end(5)
+
+
+@test
+def terminal_after_a_kill():
+    Terminal("kill").end(4)
+
+
+@test
+def terminal_after_our_own_crash():
+    Terminal("abort").end(-signal.SIGABRT)
+
+
+@test
+def terminal_while_stopped():
+    t = Terminal("echo")
+    t.wait_for("ready")
+    t.process.send_signal(signal.SIGTSTP)
+    os.waitpid(t.process.pid, os.WUNTRACED)
+    expect(termios.tcgetattr(t.slave) == t.before, "the terminal is not whole while stopped")
+    t.process.send_signal(signal.SIGCONT)
+    t.wait_raw()
+    t.type(b"q")
+    t.end(0)
+
+
+# ---- --stats ----
+
+@test
+def stats():
+    expect_is(run("crash", 'a"b\\c', options=["--stats=s.json"])[0], 3, "status")
+    with open("s.json") as f:
+        s = json.load(f)
+    names = re.findall(r"^\s*X\((\w+),", open(HEADER).read(), re.M)
+    expect(len(names) > 40, "the table of counters was not found")
+    for name in names:
+        expect(name in s, f"{name} is missing")
+    expect_is(s["switches"], 4711, "switches")
+    expect_is(s["ring_runs"], 2**64 - 1, "ring_runs")
+    expect_is(s["hypercall_direct"][17], 42, "NOTIFYs")
+    expect_is(s["exit_vector"][255], 9, "exits 255")
+    expect_is([len(s[a]) for a in ("hypercall_direct", "hypercall_ring", "exit_vector",
+                                   "reflected", "direct")], [20, 20, 256, 256, 256], "lengths")
+    expect_is((s["launcher_status"], s["launcher_text"]), (3, 'a"b\\c'), "the end")
+    expect_is(sorted(os.listdir(".")), ["kernel.elf", "s.json"], "files")
+
+
+@test
+def stats_after_a_signal():
+    p = start("deaf", options=["--stats=s.json"], stdin=subprocess.DEVNULL,
+              stdout=subprocess.PIPE)
+    p.stdout.readline()
+    p.terminate()
+    p.wait(timeout=PATIENCE)
+    p.stdout.close()
+    expect_is(json.load(open("s.json"))["launcher_status"], 143, "status")
+
+
+@test
+def stats_through_a_link():
+    os.symlink("real.json", "link.json")
+    open("real.json", "w").close()
+    run("poweroff", options=["--stats=link.json"])
+    expect(os.path.islink("link.json"), "the link was replaced")
+    expect_is(json.load(open("real.json"))["switches"], 4711, "switches")
+
+
+@test
+def stats_to_a_pipe():
+    status, out, _ = run("poweroff", options=["--stats=/dev/stdout"])
+    expect_is(status, 0, "status")
+    expect_is(json.loads(out)["switches"], 4711, "switches")
+    expect(os.path.islink("/dev/stdout"), "/dev/stdout was replaced")
+
+
+@test
+def stats_that_cannot_be_written():
+    status, out, err = run("early", options=["--stats=/no/such/dir/s.json"])
+    expect_is((status, out), (2, ""), "the end")
+    expect("--stats=/no/such/dir/s.json: cannot write there" in err, err)
+
+
+# ---- Before anything is started ----
+
+@test
+def help_lists_the_statuses():
+    p = subprocess.run([LAUNCHER, "--help"], capture_output=True, timeout=PATIENCE)
+    expect_is((p.returncode, p.stderr), (0, b""), "the end")
+    for number in (0, 1, 2, 3, 4, 5, *range(10, 24), 30, 31, 32, 33):
+        expect(re.search(rf"^ +{number}  \S", p.stdout.decode(), re.M), f"{number} is missing")
+
+
+@test
+def more_memory_than_there_is():
+    has = int(re.search(r"MemAvailable: +(\d+)", open("/proc/meminfo").read())[1]) // 1024
+    if has >= 3072:
+        return "this machine has more than a Guest can have"
+    status, _, err = run("early", options=["--memory=3072"])
+    expect_is(status, 22, "status")
+    expect("'3072'" in err, err)
+    return None
+
+
+@test
+def verbose():
+    status, out, err = run("echo", stdin=b"q", options=["--verbose", "--memory=32"])
+    expect_is((status, out), (0, "ready\nq"), "the end")
+    for part in ("32 MiB, entry 0x100000", 'arguments "echo"', "console: started"):
+        expect(part in err, f"{part!r} is not in {err!r}")
+
+
+def capsule(*words, script='printf "%s|" "$@"; exit 77'):
+    os.makedirs("home/tools")
+    with open("home/tools/nested", "w") as f:
+        f.write(f"#!/bin/sh\n{script}\n")
+    os.chmod("home/tools/nested", 0o755)
+    p = subprocess.run([LAUNCHER, "--capsule=always", *words], capture_output=True,
+                       stdin=subprocess.DEVNULL, timeout=PATIENCE,
+                       env={**os.environ, "LG_HOME": os.path.abspath("home")})
+    return p.returncode, p.stdout.decode(), p.stderr.decode()
+
+
+@test
+def capsule_gets_files_and_words():
+    with open("initrd", "w") as f:
+        f.write("x")
+    expect_is(capsule("--initrd=initrd", "--stats=s.json", "32", "kernel.elf", "a b", "--c"),
+              (77, "capsule|--in|kernel.elf|--in|initrd|--out|s.json|--|--capsule=never|"
+               "--memory=32|--initrd=initrd|--stats=s.json|--|kernel.elf|a b|--c|", ""),
+              "the end")
+    os.unlink("home/tools/nested")
+    os.removedirs("home/tools")
+    expect_is(capsule("--verbose", "--timeout=1.5", "--", "kernel.elf")[1],
+              "capsule|--in|kernel.elf|--|--capsule=never|--memory=64|--timeout=1.500000|--verbose|"
+              "--|kernel.elf|", "the end")
+
+
+@test
+def capsule_is_not_started_for_bad_input():
+    for word, want in (("nothing.elf", 10), (".", 12), ("/dev/null", 12)):
+        if os.path.isdir("home"):
+            os.unlink("home/tools/nested")
+            os.removedirs("home/tools")
+        status, out, _ = capsule(word)
+        expect_is((status, out), (want, ""), word)
+
+
+@test
+def capsule_that_is_not_there():
+    p = subprocess.run([LAUNCHER, "--capsule=always", "kernel.elf"], capture_output=True,
+                       env={**os.environ, "LG_HOME": "/no/such"}, timeout=PATIENCE)
+    expect_is(p.returncode, 30, "status")
+    expect(b"LG_HOME" in p.stderr, p.stderr)
+
+
+HEADER = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                      "../../../include/lguest_user.h")
+
+
+def main():
+    failed = 0
+    for f in tests:
+        with tempfile.TemporaryDirectory() as here:
+            os.chdir(here)
+            make_kernel("kernel.elf")
+            try:
+                skipped = f()
+                print(f"skip launcher/process/{f.__name__}: {skipped}" if skipped else
+                      f"ok launcher/process/{f.__name__}", flush=True)
+            except Exception as e:      # pylint: disable=broad-except
+                failed += 1
+                why = " ".join(f"{type(e).__name__ if not isinstance(e, Bad) else ''} {e}".split())
+                print(f"not ok launcher/process/{f.__name__}: {why}", flush=True)
+            os.chdir("/")
+    return failed != 0
+
+
+sys.exit(main())
