@@ -5,7 +5,7 @@ import argparse
 import os
 import sys
 
-from . import kernels
+from . import capsule, kernels
 from .common import NestedError, build_dir
 from .machine import Machine, Request
 
@@ -51,11 +51,25 @@ def parse(argv):
                      help="fetch a file out of the machine when the command has ended")
     run.add_argument("--tty", action="store_true",
                      help="this terminal is the command's terminal; Ctrl-A x leaves")
+    run.add_argument("--console", action="store_true",
+                     help="--tty if standard input is a terminal, else --stdin --split")
     run.add_argument("--stdin", action="store_true", help="pass our standard input on")
     run.add_argument("--split", action="store_true",
                      help="the command's standard error goes to ours, not to our output")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ARG...")
     run.set_defaults(run=run_exec)
+
+    inside = verbs.add_parser(
+        "capsule", help="run the Launcher in a nested machine as if it ran here"
+    )
+    machine_options(inside)
+    inside.add_argument("--tty", action="store_true", help="this terminal is the Launcher's")
+    inside.add_argument("--in", dest="inputs", action="append", default=[], metavar="FILE",
+                         help="a file that the Launcher reads")
+    inside.add_argument("--out", dest="outputs", action="append", default=[], metavar="FILE",
+                         help="a file that the Launcher writes")
+    inside.add_argument("command", nargs=argparse.REMAINDER, metavar="-- LAUNCHER-ARG...")
+    inside.set_defaults(run=run_capsule)
 
     kernel = verbs.add_parser("kernel", help="fetch and find kernels")
     what = kernel.add_subparsers(dest="what", metavar="WHAT", required=True)
@@ -73,6 +87,8 @@ def parse(argv):
     listing.set_defaults(run=run_list)
     default = what.add_parser("default", help="the kernel used when none is named")
     default.set_defaults(run=lambda args: print(kernels.default_name()))
+    tested = what.add_parser("tested", help="the kernels that a full test run goes through")
+    tested.set_defaults(run=lambda args: print(" ".join(kernels.tested_names())))
     return parser.parse_args(argv)
 
 
@@ -116,6 +132,9 @@ def run_exec(args):
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise NestedError("exec: no command; for example: tools/nested exec -- uname -a", 2)
+    if args.console:
+        args.tty = os.isatty(0)
+        args.stdin = args.split = not args.tty
     if args.tty and not os.isatty(0):
         raise NestedError("--tty: standard input is not a terminal", 2)
     request = request_from(args)
@@ -131,6 +150,13 @@ def run_exec(args):
     if request.timeout is None and not args.tty:
         request.timeout = DEFAULT_TIMEOUT
     return Machine(request).run()
+
+
+def run_capsule(args):
+    request = request_from(args)
+    request.tty = args.tty and os.isatty(0)
+    arguments = args.command[1:] if args.command[:1] == ["--"] else args.command
+    return capsule.run(request, arguments, args.inputs, args.outputs)
 
 
 def run_fetch(args):

@@ -69,9 +69,11 @@ if [ -n "$MODULE" ]; then
 fi
 tell ready
 
-cd /root
+cd "$DIRECTORY"
 if [ -n "$TTY" ]; then
 	stty -F /dev/ttyS1 115200 sane rows "$ROWS" cols "$COLS"
+	# Output that goes to a file or a pipe keeps its line ends.
+	[ -n "$RAW_OUTPUT" ] && stty -F /dev/ttyS1 -opost
 	# The window may change its size while we run.
 	while read -r word rows cols <&3; do
 		[ "$word" = winsize ] && stty -F /dev/ttyS1 rows "$rows" cols "$cols"

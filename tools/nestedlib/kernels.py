@@ -80,6 +80,17 @@ def default_name():
     return "own"
 
 
+def tested_names():
+    """The kernels of a full test run: two of them on Debian 12, else the default."""
+    try:
+        family, codename = distribution()
+    except NestedError:
+        return []
+    if family == "debian" and codename == "bookworm":
+        return ["6.1", "6.12"]
+    return [DEBIAN_DEFAULT.get(codename, "own") if family == "debian" else "own"]
+
+
 class Kernel:
     """A kernel that can be booted: name, release, image, and headers (or None)."""
 

@@ -20,12 +20,10 @@ import ctypes
 import os
 import selectors
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 from . import accel, kernels
@@ -33,7 +31,6 @@ from .common import (
     EXIT_MACHINE,
     EXIT_TIMEOUT,
     NestedError,
-    TOP,
     build_dir,
     find_program,
     is_static_elf,
@@ -80,9 +77,10 @@ class Request:
     module_args = ""
     keep_module = False
     tty = False
-    stdin = False
-    split = False
-    quiet = False
+    stdin = False  # pass our standard input on (without tty)
+    split = False  # standard error apart from standard output
+    directory = "/root"  # where the command runs
+    directories = ()  # more of them, to be made
 
 
 class Interrupted(Exception):
@@ -187,12 +185,16 @@ class Machine:
             a.file(there, data, 0o755 if executable else 0o644)
 
         rows, cols = self.terminal.size() if self.terminal else (24, 80)
+        for path in request.directories + (request.directory,):
+            a.directory(path)
         conf = {
             "NONCE": self.nonce,
+            "DIRECTORY": request.directory,
             "MODULE": "/lib/lg.ko" if module else "",
             "MODULE_ARGS": request.module_args,
             "KEEP_MODULE": "yes" if request.keep_module else "",
             "TTY": "yes" if request.tty else "",
+            "RAW_OUTPUT": "" if os.isatty(1) else "yes",
             "STDIN": "yes" if request.stdin else "",
             "SPLIT": "yes" if request.split else "",
             "WANT_LOG": "yes" if request.log else "",
@@ -290,6 +292,8 @@ class Machine:
         for number in caught + (signal.SIGWINCH, signal.SIGCHLD):
             before[number] = signal.signal(number, lambda *_: None)
         try:
+            if self.terminal and sys.stderr.isatty():
+                say("Linux %s comes up, in a machine of its own; Ctrl-A x leaves" % kernel.release)
             self.qemu = start_qemu(command, [initrd_fd] + [s.fileno() for s in theirs])
             for s in theirs:
                 s.close()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+#P:100 Two commands
+#
+# This file is the front door.  You need two of its targets to begin with:
+#
+#     make run      sets up what is missing, builds everything, boots a nested Linux
+#                   with our Host in it, and gives you TeachOS's shell
+#     make test     builds everything and tries all of it
+#
+# and `make help` lists the rest.  Each folder has a Makefile of its own that does the
+# real work and can be used alone; this one only knows in which order to call them.
+#:*
+
+BUILD ?= $(CURDIR)/build
+override BUILD := $(abspath $(BUILD))
+# Which kernel the Host lives in: 6.1, 6.12, sid, own (empty: your distribution's).
+HOST_KERNEL ?=
+# Or one of your own: KERNEL=path/to/bzImage KDIR=path/to/its/build/tree
+KERNEL ?=
+KDIR ?=
+# The nested machine: QEMU's CPU model, and how many of them.
+CPU ?=
+SMP ?=
+export BUILD HOST_KERNEL KERNEL KDIR CPU SMP
+
+# Passed on to tests/run and tests/bench:  make test ARGS="--only switcher"
+ARGS ?=
+# The kernels that a full test run goes through.
+TEST_KERNELS ?= $(shell tools/nested kernel tested 2>/dev/null)
+
+PARTS := Preparation Guest Drivers Launcher Host Switcher Mastery
+LABS := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,lab$(n))
+TARGETS := all run setup doctor test test-quick test-sid bench $(LABS) $(PARTS) Beer Puppy \
+	check-story kernel host launcher teachos clean distclean help
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: $(TARGETS) $(PARTS:%=%!) ready placed
+
+#P:105 From sources to a shell
+#
+# Four things are built: the Host (lg.ko, for one kernel), the Launcher, TeachOS, and
+# nothing else.  `ready` has no output of its own: it makes sure that the compiler and
+# the others are there, and is quick when they are.
+all: host placed
+	@echo
+	@echo "Everything is built.  Now:"
+	@echo "    make run                               TeachOS's shell, in a nested machine"
+	@echo "    cd labs && ./launcher teachos.elf      the same, typed by hand"
+	@echo "    make test                              try all of it"
+	@echo "    make Preparation!                      the story of how it works, part one"
+	@echo "    make help                              everything else"
+
+run: host placed
+	@tools/nested exec --console --file $(BUILD)/teachos/teachos.elf -- \
+		/bin/launcher /root/teachos.elf
+
+setup:
+	@tools/setup
+
+ready:
+	@QUIET=1 tools/setup
+
+kernel: ready
+	@[ -n "$(KDIR)" ] || tools/nested kernel fetch
+
+host: kernel
+	+@tools/build-host
+
+launcher teachos: ready
+	@$(MAKE) -C $@ BUILD=$(BUILD)
+
+# The two names that are typed in labs/.
+placed: launcher teachos
+	@$(MAKE) -C labs place BUILD=$(BUILD)
+#:*
+
+doctor:
+	@tools/doctor
+
+# -- tests ----------------------------------------------------------------------
+
+.PHONY: inmates $(TEST_KERNELS:%=host-for-%)
+$(TEST_KERNELS:%=host-for-%): host-for-%: ready
+	@tools/nested kernel fetch $*
+	+@HOST_KERNEL=$* KERNEL= KDIR= tools/build-host
+
+inmates: ready
+	@$(MAKE) -C tests/inmates BUILD=$(BUILD)
+
+test: host placed inmates $(TEST_KERNELS:%=host-for-%)
+	@tests/run $(ARGS)
+
+test-quick: host placed inmates
+	@tests/run --quick $(ARGS)
+
+# The newest kernel that Debian has; docs for it: tools/build-host, P:380.
+test-sid: ready placed inmates
+	@tools/nested kernel fetch sid
+	+@HOST_KERNEL=sid KERNEL= KDIR= tools/build-host
+	@HOST_KERNEL=sid KERNEL= KDIR= tests/run --quick --kernel sid $(ARGS)
+
+bench: host placed inmates
+	@tests/bench $(ARGS)
+
+# -- labs -----------------------------------------------------------------------
+
+$(LABS):
+	@$(MAKE) -C labs $@ BUILD=$(BUILD) FROM_TOP=yes
+
+# -- the story ------------------------------------------------------------------
+
+$(PARTS) Beer Puppy: ready
+	@python3 tools/literate $@
+
+$(PARTS:%=%!): %!: %
+
+check-story: ready
+	@python3 tools/literate --check
+
+# -- the rest -------------------------------------------------------------------
+
+# The kernels that were downloaded stay; distclean takes them as well.
+clean:
+	rm -rf $(addprefix $(BUILD)/,host launcher teachos tests inmates)
+	rm -f labs/launcher labs/teachos.elf
+
+# The sid chroot has files that belong to other user ids; its own tool removes it.
+distclean: clean
+	@[ ! -e $(BUILD)/sid-root ] || tools/build-host --remove-sid-root
+	rm -rf $(BUILD)
+
+help:
+	@echo "make                builds everything"
+	@echo "make run            ... and gives you TeachOS's shell in a nested machine (Ctrl-A x leaves)"
+	@echo "make test           the whole test suite;  make test-quick: the part for in between"
+	@echo "make test-sid       with the newest kernel of Debian sid"
+	@echo "make bench          what things cost, counted in instructions"
+	@echo "make doctor         is everything here, and which version of it?"
+	@echo "make setup          installs what is missing (NO_INSTALL=1: only lists it)"
+	@echo "make lab0 ... lab11 builds a lab; then: cd labs && ./launcher teachos.elf"
+	@echo "make Preparation!   the story of how it works; and on it goes with"
+	@echo "                    Guest! Drivers! Launcher! Host! Switcher! Mastery!"
+	@echo "make Beer           all of it, in one go"
+	@echo "make clean          removes what was built;  make distclean: and what was downloaded"
+	@echo
+	@echo "HOST_KERNEL=6.12    another kernel for the Host (6.1, 6.12, sid, own)"
+	@echo "KERNEL= KDIR=       a kernel of yours: its bzImage, and its build tree"
+	@echo "CPU=max SMP=2       another nested machine: QEMU's CPU model, number of CPUs"
+	@echo "NO_INSTALL=1        never install anything, only say what is missing"
+
+# A target that doesn't exist: say so, and what it may have been meant to be.
+.DEFAULT:
+	@tools/nearest "$@" $(TARGETS) $(PARTS:%=%!)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+#P:390 The capsule
+#
+# `./launcher teachos.elf` works on a computer that has no lg.ko: the Launcher notices
+# that /dev/lguest is missing, and starts us with its own arguments.  We start the
+# nested machine, and the Launcher again inside it.  To the user it must look as if
+# nothing of that had happened, so
+#
+#   * files that are read are carried in, to the very same path, and the Launcher
+#     runs in a directory of the same name: the arguments need no translation;
+#   * a file that isn't there isn't carried in, so that it is missing there as well,
+#     and the Launcher complains about it in its own words;
+#   * files that are written are carried out;
+#   * output, errors, terminal and exit status are passed through.
+#:*
+"""Run the Launcher inside a nested machine, with the caller's files."""
+
+import os
+
+from .common import EXIT_MACHINE, EXIT_TIMEOUT, NestedError
+from .machine import Machine
+
+# What the Launcher's list of exit statuses calls these two (launcher/exit_status.h).
+STATUS_NO_MACHINE = 30
+STATUS_MACHINE_FAILED = 33
+LAUNCHER_TIMEOUT = 5
+
+
+def run(request, arguments, inputs, outputs):
+    """Run `launcher ARGUMENTS` in the machine described by `request`."""
+    request.command = ["/bin/launcher"] + arguments
+    request.directory = os.getcwd()
+    request.stdin = request.split = not request.tty
+    for path in inputs:
+        absolute = os.path.abspath(path)
+        if os.path.isdir(absolute):
+            request.directories += (absolute,)
+        elif os.path.isfile(absolute) and os.access(absolute, os.R_OK):
+            request.files += ((absolute, absolute),)
+    for path in outputs:
+        absolute = os.path.abspath(path)
+        request.directories += (os.path.dirname(absolute),)
+        request.collect += ((absolute, absolute),)
+    try:
+        status = Machine(request).run()
+    except NestedError as e:
+        e.status = STATUS_NO_MACHINE
+        raise
+    if status == EXIT_MACHINE:
+        return STATUS_MACHINE_FAILED
+    if status == EXIT_TIMEOUT:
+        return LAUNCHER_TIMEOUT
+    return status
