@@ -27,6 +27,12 @@ static unsigned lives;
 
 /* ---- What a Guest can do ---- */
 
+static _Noreturn void sleep_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
 static void to_host(uint32_t what, uint32_t value, const char *code, const char *text)
 {
 	struct lg_run run = { .what = what, .value = value };
@@ -34,7 +40,7 @@ static void to_host(uint32_t what, uint32_t value, const char *code, const char 
 	snprintf(run.code, sizeof(run.code), "%s", code);
 	snprintf(run.text, sizeof(run.text), "%s", text);
 	if (write(to_launcher[1], &run, sizeof(run)) != sizeof(run))
-		abort();
+		sleep_for_ever();	/* the Launcher has ended us meanwhile */
 }
 
 static void notify(uint32_t gpa)
@@ -56,12 +62,6 @@ static void words(const char *text)
 {
 	strcpy((char *)mem.base + 0x8000, text);
 	notify(0x8000);
-}
-
-static _Noreturn void sleep_for_ever(void)
-{
-	for (;;)
-		pause();
 }
 
 /* ---- A console driver of the plainest kind ---- */
