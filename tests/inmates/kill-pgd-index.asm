@@ -1,0 +1,14 @@
+; SPDX-License-Identifier: MIT
+; SET_PGD beyond the end; the argument is the index.  ABI.md 2.6.
+; expect: attempt to set pgd
+; run: 1024
+; run: 1025
+; run: 4294967295
+%include "lib.inc"
+
+main:
+	call	paging_on
+	xor	eax, eax
+	call	argument_number
+	HCALL	HC_SET_PGD, top_table, eax
+	jmp	survived
