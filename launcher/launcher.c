@@ -66,6 +66,8 @@ static void check_host_memory(const struct options *o)
 		    " MiB available", o->memory, has);
 }
 
+/*:*/
+
 /*L:120 One life
  * Furnish the world, wake the Guest, wait until it is over.  A restart is just the
  * next life, in the same memory, wiped: `reboot` reads the kernel's file again, so
