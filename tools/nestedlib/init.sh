@@ -71,14 +71,17 @@ tell ready
 
 cd "$DIRECTORY"
 if [ -n "$TTY" ]; then
-	stty -F /dev/ttyS1 115200 sane rows "$ROWS" cols "$COLS"
-	# Output that goes to a file or a pipe keeps its line ends.
-	[ -n "$RAW_OUTPUT" ] && stty -F /dev/ttyS1 -opost
 	# The window may change its size while we run.
 	while read -r word rows cols <&3; do
 		[ "$word" = winsize ] && stty -F /dev/ttyS1 rows "$rows" cols "$cols"
 	done &
-	setsid -c /etc/command </dev/ttyS1 >/dev/ttyS1 2>&1
+	{
+		# Within these braces the line stays open: closed, it forgets its size.
+		stty 115200 sane rows "$ROWS" cols "$COLS"
+		# Output that goes to a file or a pipe keeps its line ends.
+		[ -n "$RAW_OUTPUT" ] && stty -opost
+		setsid -c /etc/command
+	} </dev/ttyS1 >/dev/ttyS1 2>&1
 	status=$?
 else
 	# Output goes out byte for byte.  Input comes in through a line discipline

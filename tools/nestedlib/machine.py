@@ -399,7 +399,10 @@ class Machine:
                 self.hear(receive(control) or b"")
                 if self.ended:
                     return self.verdict(kernel)
-                return self.failed("the machine stopped before it gave a verdict")
+                how = "stopped"
+                if self.qemu.returncode < 0:
+                    how = "was killed by " + signal.Signals(-self.qemu.returncode).name
+                return self.failed("the machine %s before it gave a verdict" % how)
 
     def send(self, selector, s, data):
         """Queue bytes for a serial line; the loop writes them as they fit."""

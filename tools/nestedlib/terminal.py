@@ -4,13 +4,15 @@
 # With --tty your terminal becomes the terminal of the nested machine: every key goes
 # in as it is typed, also Ctrl-C, and the size of the window goes along.  That needs
 # *raw mode*, and a raw terminal that is not put back makes for an unhappy evening.
-# So it is put back on every way out, and the one key that we keep for ourselves is
-# Ctrl-A: then `x` leaves, and a second Ctrl-A sends one in.
+# So it is put back on every way out; even `kill -9` is one, for which a second process
+# stands by that does nothing but wait for our end.  The one key that we keep for
+# ourselves is Ctrl-A: then `x` leaves, and a second Ctrl-A sends one in.
 #:*
 """Raw mode, window size and the Ctrl-A key of the user's own terminal."""
 
 import fcntl
 import os
+import signal
 import struct
 import termios
 import tty
@@ -28,14 +30,43 @@ class Terminal:
 
     def enter(self):
         self.saved = termios.tcgetattr(self.fd)
+        read_end, self.life_line = os.pipe()
+        self.guardian = os.fork()
+        if self.guardian == 0:
+            os.close(self.life_line)
+            self._guard(read_end)
+        os.close(read_end)
         tty.setraw(self.fd)
+
+    def _guard(self, read_end):
+        """In the second process: put the terminal back if our parent just vanishes."""
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT,
+                           signal.SIGTTOU, signal.SIGTSTP, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_IGN)
+            signal.set_wakeup_fd(-1)
+            for fd in (1, 2):
+                os.dup2(self.fd, fd)  # whoever waits for our output's end is not kept waiting
+            os.closerange(3, read_end)
+            os.closerange(read_end + 1, 256)
+            if not os.read(read_end, 1):
+                termios.tcsetattr(self.fd, termios.TCSANOW, self.saved)
+        finally:
+            os._exit(0)
 
     def leave(self):
         """Restore the terminal; safe to call at any time and more than once."""
-        if self.saved is not None:
+        if self.saved is None:
+            return
+        try:
             # Not "drain": that would wait for a reader that may be gone.
             termios.tcsetattr(self.fd, termios.TCSANOW, self.saved)
-            self.saved = None
+        except termios.error:
+            pass  # hung up: there is no terminal any more
+        self.saved = None
+        os.write(self.life_line, b"x")
+        os.close(self.life_line)
+        os.waitpid(self.guardian, 0)
 
     def size(self):
         """(rows, columns); a terminal that doesn't know them gets 24 by 80."""
