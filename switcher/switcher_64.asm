@@ -56,7 +56,8 @@ extern __x86_return_thunk
 
 section .lgswitcher progbits alloc exec nowrite align=4096
 
-global lg_switcher_begin, lg_switcher_end
+global lg_switcher_begin:function (lg_switcher_end - lg_switcher_begin)
+global lg_switcher_end
 global lg_enter_guest, lg_stubs, lg_stub_hypercall, lg_stub_syscall
 global lg_stub_nmi, lg_stub_df, lg_stub_mce
 
@@ -396,8 +397,9 @@ ring0_fault:
 ;   * Hit right before the IRETQ of a direct delivery: too late for its check of
 ;     nmi_pending.  Turn the delivery into a full exit; the frame is complete.
 ;   * Hit elsewhere in ring 0: note it, and go on where we were, without IRET:
-;     put rip and rflags just below the interrupted rsp, POPFQ, RET.  All code
-;     here keeps those two words free.
+;     put rflags, rip and cs just below the interrupted rsp, POPFQ, RETF.  A far
+;     return is IRET's quiet sister: it leaves NMI alone.  All code here keeps
+;     those three words free.
 align 16
 lg_stub_nmi:
 	endbr64
@@ -431,14 +433,16 @@ lg_stub_nmi:
 	jmp	direct_nmi
 .go_on:
 	mov	rax, [rsp + 24]			; the interrupted rsp
+	mov	[rax - 16], rbx
+	mov	rbx, [rsp + 8]
 	mov	[rax - 8], rbx
 	mov	rbx, [rsp + 16]
-	mov	[rax - 16], rbx
-	lea	rsp, [rax - 16]
+	mov	[rax - 24], rbx
+	lea	rsp, [rax - 24]
 	mov	rax, [r15 + LG_SPILL_RAX]
 	mov	rbx, [r15 + LG_SPILL_RBX]
 	popfq
-	ret
+	o64 retf
 .from_guest:
 	mov	r14d, NMI
 	xor	r13d, r13d
@@ -505,6 +509,7 @@ lg_stubs:
 	jmp	strict near from_guest
 %assign vector vector + 1
 %endrep
+	endbr64				; C walks the table up to here: keeps objtool calm
 	align	4096, db 0xcc		; whole pages: what follows us stays out of the Guest
 lg_switcher_end:
 ;:*
@@ -519,7 +524,7 @@ lg_switcher_end:
 ;
 ; void lg_int_table[256](void): called by C, on the Host's side, interrupts off.
 section .lgdeliver progbits alloc exec nowrite align=16
-global lg_int_table
+global lg_int_table:function (lg_int_table_end - lg_int_table)
 lg_int_table:
 %assign vector 0
 %rep 256
@@ -534,6 +539,13 @@ lg_int_table:
 %assign vector vector + 1
 %endrep
 	align	16
+lg_int_table_end:
 ;:*
+
+; The kernel's objtool follows calls and returns to prove things about stacks.  Nothing
+; here is a call or a return of that kind, so it is told not to try.
+section .discard.func_stack_frame_non_standard progbits alloc noexec nowrite align=8
+	dq	lg_switcher_begin
+	dq	lg_int_table
 
 section .note.GNU-stack noalloc noexec nowrite progbits
