@@ -1,0 +1,40 @@
+; SPDX-License-Identifier: MIT
+;G:160 The last two instructions before the world goes on
+;
+; On a real machine `iret` gives back the interrupt flag together with everything
+; else, in one indivisible step.  Ours is a word of memory: two steps.  Between
+; them interrupts are on already while the frame is still on the stack, and a storm
+; of interrupts could pile frame upon frame there until the stack is gone.  So the
+; Host is told, once, at INIT: while eip is in [noirq_start, noirq_end), hold them
+; back.
+;
+; The segment register is ss because ds and es are the user's again, and a user's
+; ds may be anything.
+;
+%include "asm_values.inc"
+
+global lguest_return, noirq_spin, noirq_start, noirq_end
+extern lguest_data, irq_count
+
+section .text
+lguest_return:
+	push eax
+	mov eax, [esp + 12]		; eflags, above eax, eip and cs
+	and eax, EFLAGS_IF		; the interrupt flag and nothing else
+noirq_start:
+	mov [ss:lguest_data + IRQ_ENABLED], eax
+	pop eax
+	iret
+;:*
+
+; u32 noirq_spin(u32 thousands), for the self-test: stays in the range for about so
+; many thousand instructions and returns how many timer interrupts had come by then.
+noirq_spin:
+	mov edx, [esp + 4]
+.more:	mov ecx, 1000
+.spin:	loop .spin
+	dec edx
+	jnz .more
+	mov eax, [irq_count]
+	ret
+noirq_end:

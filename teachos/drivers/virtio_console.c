@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*D:300 A typewriter with two trays
+ *
+ * The console has two queues.  Queue 0 brings what is typed: we lay out empty
+ * buffers, the Launcher fills one when there is something, and interrupts us.
+ * Queue 1 takes what we print: we hand over a buffer and wait until it is back.
+ *
+ * Waiting in a loop looks lazy, and is on purpose: the console must work when
+ * nothing else does any more, in an interrupt handler or in a panic.  The Launcher
+ * promises to finish output without needing anything else from us.
+ */
+#include "bus.h"
+
+#define INPUT_SIZE 256u
+
+static struct virtqueue input, output;
+static u8 input_page[PAGE_SIZE] __attribute__((aligned(4096)));
+static u8 output_page[PAGE_SIZE] __attribute__((aligned(4096)));
+
+static void offer_input(void *buffer)
+{
+	virtqueue_add(&input, buffer, INPUT_SIZE, true);
+}
+
+static void input_interrupt(unsigned int irq)
+{
+	void *buffer;
+	u32 length;
+	bool any = false;
+
+	(void)irq;
+	while (virtqueue_get(&input, &buffer, &length)) {
+		tty_input(buffer, length);
+		offer_input(buffer);
+		any = true;
+	}
+	if (any)
+		virtqueue_kick(&input);
+}
+
+/* One buffer at a time, from whoever: a process, or an interrupt handler that
+ * echoes a key.  Interrupts stay off until the buffer is back. */
+static void console_output(const char *text, u32 length)
+{
+	bool irqs = irq_save();
+	void *buffer;
+	u32 n, ignored;
+
+	for (; length; text += n, length -= n) {
+		n = length < PAGE_SIZE ? length : PAGE_SIZE;
+		memcpy(output_page, text, n);
+		virtqueue_add(&output, output_page, n, false);
+		virtqueue_kick(&output);
+		while (!virtqueue_get(&output, &buffer, &ignored))
+			asm volatile("pause");
+	}
+	irq_restore(irqs);
+}
+
+static bool console_probe(struct bus_device *dev)
+{
+	u32 irq, output_irq, at;
+
+	if (!bus_queue(dev, 0, &input, &irq) || !bus_queue(dev, 1, &output, &output_irq))
+		return false;
+	output.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;	/* we look for ourselves */
+	for (at = 0; at < PAGE_SIZE; at += INPUT_SIZE)
+		offer_input(input_page + at);
+	virtqueue_kick(&input);
+	irq_request(irq, input_interrupt);
+	print_to(console_output);
+	return true;
+}
+
+const struct bus_driver console_driver = {LGUEST_DEV_CONSOLE, "console", console_probe};
+/*:*/

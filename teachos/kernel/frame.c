@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*G:300 Who owns this page?
+ *
+ * Memory comes in frames of 4 KiB, and each frame has a count of owners: after a
+ * fork two processes own the same frame until one of them writes to it.  Nobody
+ * left, and the frame goes to the front of the free list, to be handed out again
+ * first.  That order matters more for a Guest than for a machine: a frame that was
+ * used a moment ago is one that the Host has at hand already.
+ *
+ * A freed frame is filled with junk.  Whoever still believes in it finds out soon,
+ * and not on a rainy day in production.
+ */
+#include "kernel.h"
+
+struct frame {
+	u32 next, prev;		/* in the free list, by number; NONE ends it */
+	u32 refs;		/* 0: free */
+};
+
+#define NONE 0u			/* frame 0 is never free: its address means "none" */
+
+static struct frame *frames;
+static u32 frame_count, free_head, free_count, usable_count;
+
+static void free_push(u32 n)
+{
+	frames[n] = (struct frame){.next = free_head, .prev = NONE};
+	if (free_head != NONE)
+		frames[free_head].prev = n;
+	free_head = n;
+	free_count++;
+}
+
+static void free_remove(u32 n)
+{
+	struct frame *f = &frames[n];
+
+	if (f->prev != NONE)
+		frames[f->prev].next = f->next;
+	else
+		free_head = f->next;
+	if (f->next != NONE)
+		frames[f->next].prev = f->prev;
+	free_count--;
+	f->refs = 1;
+}
+
+/*
+ * first_free: the first physical byte after the kernel's image; the table of frames
+ * is put there.  What lies between 4 KiB and 1 MiB is free as well: this PC never
+ * had a BIOS.
+ */
+void frame_init(u32 first_free, u32 memory)
+{
+	u32 n, table_end;
+
+	if (memory > DIRECT_MAX)
+		memory = DIRECT_MAX;
+	frame_count = memory / PAGE_SIZE;
+	frames = phys_to_virt((first_free + PAGE_MASK) & ~PAGE_MASK);
+	table_end = virt_to_phys(frames + frame_count);
+	if (table_end > memory)
+		panic("%u KiB of memory do not even hold the kernel", memory >> 10);
+	memset(frames, 0, frame_count * sizeof(*frames));
+	for (n = frame_count - 1; n > 0; n--) {
+		if (n * PAGE_SIZE >= (1u << 20) && n * PAGE_SIZE < table_end)
+			frames[n].refs = 1;
+		else
+			free_push(n);
+	}
+	frames[0].refs = 1;
+	usable_count = free_count;
+}
+
+static struct frame *frame_of(u32 phys)
+{
+	u32 n = phys / PAGE_SIZE;
+
+	if (n == 0 || n >= frame_count || (phys & PAGE_MASK) || !frames[n].refs)
+		panic("frame 0x%x: %s", phys, n && n < frame_count ? "free or not aligned"
+								    : "not ours to give");
+	return &frames[n];
+}
+
+u32 frame_alloc(void)
+{
+	u32 n = free_head;
+
+	if (n == NONE)
+		return 0;
+	free_remove(n);
+	return n * PAGE_SIZE;
+}
+
+u32 frame_alloc_zeroed(void)
+{
+	u32 phys = frame_alloc();
+
+	if (phys)
+		memset(phys_to_virt(phys), 0, PAGE_SIZE);
+	return phys;
+}
+
+void frame_get(u32 phys)
+{
+	frame_of(phys)->refs++;
+}
+
+void frame_put(u32 phys)
+{
+	if (--frame_of(phys)->refs)
+		return;
+#ifdef CONFIG_DEBUG
+	memset(phys_to_virt(phys), JUNK_BYTE, PAGE_SIZE);
+#endif
+	free_push(phys / PAGE_SIZE);
+}
+
+u32 frame_refs(u32 phys)
+{
+	return frames[phys / PAGE_SIZE].refs;
+}
+
+u32 frames_free(void)
+{
+	return free_count;
+}
+
+u32 frames_total(void)
+{
+	return usable_count;
+}
+/*:*/
+
+/*G:305 Two pages in a row
+ *
+ * A kernel stack is two frames that must be neighbours.  Stacks that are given back
+ * are kept for the next process; only when there are none do we look for two
+ * neighbours that are both free, from the top of memory down.
+ */
+static void *spare_stacks;
+
+void *kstack_alloc(void)
+{
+	u32 n;
+
+	if (spare_stacks) {
+		void *stack = spare_stacks;
+
+		spare_stacks = *(void **)stack;
+		return stack;
+	}
+	for (n = frame_count - 1; n > 1; n--) {
+		if (frames[n].refs || frames[n - 1].refs)
+			continue;
+		free_remove(n);
+		free_remove(n - 1);
+		return phys_to_virt((n - 1) * PAGE_SIZE);
+	}
+	return NULL;
+}
+
+void kstack_free(void *base)
+{
+	*(void **)base = spare_stacks;
+	spare_stacks = base;
+}
+/*:*/

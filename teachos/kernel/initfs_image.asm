@@ -1,0 +1,10 @@
+; SPDX-License-Identifier: MIT
+;
+; The box of files, as the Makefile packed it.  INITFS is its path.
+;
+global initfs_start, initfs_end
+
+section .initfs progbits alloc noexec nowrite align=4
+initfs_start:
+	incbin INITFS
+initfs_end:

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*G:100 TeachOS on one page
+ *
+ * A kernel is a handful of ideas that lean on each other.  Each idea has one file,
+ * and this header is the table of contents: the prototypes stand under the name of
+ * the file that keeps the promise.
+ *
+ *	arch/lguest/	how a Guest starts, and its answers to struct pv_ops
+ *	main.c		from the first C line to the first process
+ *	trap.asm, trap.c	every way into the kernel, and the one way out
+ *	irq.c, clock.c	interrupts, and the one of them that makes time pass
+ *	frame.c, heap.c	who owns which page of memory, and smaller pieces
+ *	paging.c, vm.c	page tables; what a process may find behind an address
+ *	process.c, sched.c, fpu.c	many programs, one processor
+ *	syscall.c, file.c	what a process may ask for
+ *	elf.c, initfs.c	programs, and the box of files they come in
+ *	tty.c, print.c, panic.c	talking, to people, also when all is lost
+ *	selftest*.c, bench.c	does it keep the rules, and what does that cost
+ *
+ * The kernel is not preemptible: a process inside it runs until it sleeps, exits
+ * or goes back to ring 3.  Only interrupt handlers may come in between, so what
+ * they share is guarded by irq_save() and nothing else is guarded at all.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include "lib.h"
+#include "pv.h"
+
+#define KERNEL_BASE	0xc0000000u	/* physical address p is at KERNEL_BASE + p */
+#define SCRATCH_BASE	0xf8000000u	/* tables exist, nothing is mapped: for tests */
+#define DEVICE_BASE	0xf8400000u	/* pages above the RAM: map_device() */
+#define DIRECT_MAX	(880u << 20)	/* RAM beyond this is left alone */
+#define KSTACK_SIZE	8192u
+
+#define USER_CS		0x73u
+#define USER_DS		0x7bu
+#define EFLAGS_TF	0x100u
+#define EFLAGS_IF	0x200u
+#define EFLAGS_AC	0x40000u
+
+static inline void *phys_to_virt(u32 phys)
+{
+	return (void *)(phys + KERNEL_BASE);
+}
+
+static inline u32 virt_to_phys(const void *virt)
+{
+	return (u32)virt - KERNEL_BASE;
+}
+/*:*/
+
+/* ---- main.c -------------------------------------------------------------- */
+/* What a back end knows before C runs; it fills this in, then calls kernel_main(). */
+struct boot_info {
+	u32 memory;		/* bytes of RAM, from physical 0 */
+	u32 reserved_top;	/* bytes at the top of the address space to keep off */
+	char command_line[512];
+};
+extern struct boot_info boot_info;
+void kernel_main(void) __attribute__((noreturn));
+
+/* ---- print.c ------------------------------------------------------------- */
+void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void vprint(const char *fmt, va_list ap);
+/* Where console bytes go from now on; NULL: back to pv.early_print(). */
+void print_to(void (*write)(const char *text, u32 length));
+void console_write(const char *text, u32 length);
+
+/* ---- panic.c ------------------------------------------------------------- */
+struct trap_frame;
+void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void panic_trap(const struct trap_frame *frame, const char *what) __attribute__((noreturn));
+/* The function that holds address, and how far into it; "?" if none does. */
+const char *symbol_name(u32 address, u32 *offset);
+#define ASSERT(cond) \
+	do { if (!(cond)) panic("%s:%d: not true: %s", __FILE__, __LINE__, #cond); } while (0)
+
+/* ---- trap.asm, trap.c ---------------------------------------------------- */
+/* What every trap leaves on the kernel stack; trap.asm pushes it in this order. */
+struct trap_frame {
+	u32 gs, fs, es, ds;	/* 16 bits each, the upper half is anything */
+	u32 edi, esi, ebp, esp_ignored, ebx, edx, ecx, eax;	/* pusha */
+	u32 vector, error;
+	u32 eip, cs, eflags;	/* from here on the processor's, or the Host's */
+	u32 esp, ss;		/* only if the trap came from ring 3 */
+};
+_Static_assert(offsetof(struct trap_frame, vector) == 48, "trap.asm pushes 12 words");
+_Static_assert(sizeof(struct trap_frame) == 76, "trap.asm and fork build this by hand");
+
+static inline bool from_user(const struct trap_frame *frame)
+{
+	return (frame->cs & 3) == 3;
+}
+
+enum gate_type { GATE_INTERRUPT = 0xe, GATE_TRAP = 0xf };
+void trap_init(void);
+/* dpl: the highest ring number that may say `int $vector`, 0 meaning the kernel. */
+void trap_set_gate(unsigned int vector, void (*handler)(void), enum gate_type, unsigned int dpl);
+void trap_reset_gate(unsigned int vector);
+/* The standard stub of a vector, 0..63 or 0x80. */
+void (*trap_stub(unsigned int vector))(void);
+void trap_handler(struct trap_frame *frame);	/* called by trap.asm only */
+void return_to_user(void);			/* last stop before ring 3 */
+extern char trap_exit[], fork_return[], trap_pop_segments[], trap_pop_segments_end[];
+extern char syscall_stub[];
+
+/*
+ * A test that wants a trap to happen: the next kernel-mode trap is written down
+ * here and execution goes on at resume.
+ */
+struct trap_probe {
+	volatile bool armed;
+	volatile u32 resume;
+	volatile u32 hits, vector, error, eip, eflags, cs, address;
+	volatile bool irqs_on;		/* inside the handler */
+	volatile bool single_steps;	/* #DB: go on where it was, TF off */
+};
+extern struct trap_probe trap_probe;
+
+/* The last trap that killed a process. */
+struct user_fault {
+	int pid;
+	u32 vector, error, address, eip;
+};
+extern struct user_fault last_user_fault;
+extern bool quiet_faults;		/* tests crash programs on purpose */
+
+/* ---- irq.c --------------------------------------------------------------- */
+#define IRQ_COUNT 32
+#define IRQ_VECTOR 32
+void irq_request(unsigned int irq, void (*handler)(unsigned int irq));
+void irq_dispatch(unsigned int irq);
+extern u32 irq_count[IRQ_COUNT];
+
+/* ---- clock.c ------------------------------------------------------------- */
+#define NS_PER_S	1000000000u
+#define NS_PER_MS	1000000u
+#define SLICE_NS	(10 * NS_PER_MS)
+void clock_init(void);
+/* Makes sure that an interrupt comes no later than deadline (pv.now() terms). */
+void clock_request(u64 deadline);
+
+/* ---- frame.c: physical pages --------------------------------------------- */
+void frame_init(u32 first_free, u32 memory);
+u32 frame_alloc(void);			/* physical address of a page, 0: none left */
+u32 frame_alloc_zeroed(void);
+void frame_get(u32 phys);		/* one more owner */
+void frame_put(u32 phys);		/* one fewer; the last one frees it */
+u32 frame_refs(u32 phys);
+u32 frames_free(void);
+u32 frames_total(void);
+void *kstack_alloc(void);		/* KSTACK_SIZE bytes, contiguous; NULL: none */
+void kstack_free(void *base);
+#define JUNK_BYTE 0xa5			/* what a freed page is full of */
+
+/* ---- heap.c -------------------------------------------------------------- */
+void *kmalloc(u32 size);		/* up to 2032 bytes, 16-aligned; NULL: none */
+void kfree(void *object);
+
+/* ---- paging.c ------------------------------------------------------------ */
+extern u32 kernel_root;
+void paging_init(void);
+u32 root_create(void);			/* kernel part shared, user part empty; 0: none */
+void root_clear_user(u32 root);		/* gives every user page and table back */
+void root_destroy(u32 root);
+bool root_fork(u32 from, u32 to);	/* every page shared, copied when written to */
+pte_t *pte_lookup(u32 root, u32 va);	/* NULL: no table there */
+pte_t *pte_create(u32 root, u32 va);	/* NULL: out of memory */
+bool page_map(u32 root, u32 va, u32 phys, u32 flags);
+void *map_device(u32 phys, u32 pages);
+extern u32 current_root;
+void root_switch(u32 root);
+
+/* ---- vm.c: the user half of an address space ------------------------------ */
+#define USER_TOP	0xc0000000u
+#define STACK_TOP	0xbffff000u
+#define STACK_LIMIT	(1u << 20)
+#define HEAP_LIMIT	(256u << 20)
+struct process;
+/* A fault at va: true if it could be mended (demand-zero, copy-on-write). */
+bool vm_fault(struct process *p, u32 va, bool write);
+/* Copy between kernel and a process; false if any of it is not the process's. */
+bool copy_from_user(void *to, u32 from, u32 length);
+bool copy_to_user(u32 to, const void *from, u32 length);
+bool string_from_user(char *to, u32 from, u32 size);
+u32 vm_brk(struct process *p, u32 new_brk);
+
+/* ---- process.c, sched.c, switch.asm, fpu.c -------------------------------- */
+enum process_state { READY, RUNNING, SLEEPING, ZOMBIE };
+#define PROCESS_FILES 8
+#define SIGINT 2
+#define SIGILL 4
+#define SIGTRAP 5
+#define SIGBUS 7
+#define SIGFPE 8
+#define SIGKILL 9
+#define SIGSEGV 11
+#define SIGTERM 15
+
+struct process {
+	u8 fpu[512] __attribute__((aligned(16)));	/* FXSAVE image */
+	bool fpu_used;
+	int pid;
+	char name[16];
+	enum process_state state;
+	struct process *parent;
+	struct process *next;		/* in the list of all, by age */
+	struct process *next_ready;	/* in the run queue */
+	u32 root;
+	u8 *kstack;
+	u32 esp;			/* while it does not run */
+	const void *waiting_for;	/* sleeping: wake() with this wakes it */
+	u64 wake_at;			/* sleeping: also wake then; 0: never */
+	u32 kill_signal;		/* dies of it on the way to ring 3 */
+	int status;			/* zombie: as waitpid() reports it */
+	u32 brk_start, brk;
+	u64 tls[3];
+	struct file *file[PROCESS_FILES];
+	u64 slice_start;
+	u32 switches;
+	u32 magic;
+};
+#define PROCESS_MAGIC 0x50524f43u
+
+extern struct process *current;
+extern struct process *process_list;
+extern struct process kernel_process;	/* pid 0: boots, tests, waits */
+void process_init(void);
+int process_fork(struct trap_frame *frame);
+/* A new child of current that runs the file at path; pid or -errno. */
+int process_spawn(const char *path, char *const argv[]);
+int process_exec(const char *path, char *const argv[], struct trap_frame *frame);
+void process_exit(int status) __attribute__((noreturn));
+/* pid > 0: that child, -1: any.  *status as Linux packs it.  nohang: 0 if none yet. */
+int process_wait(int pid, int *status, bool nohang);
+int process_kill(int pid, u32 signal);
+struct process *process_find(int pid);
+void processes_interrupt(void);		/* Ctrl-C: all but pid 0 and 1 */
+u32 process_count(void);
+#define STATUS_EXITED(code)	(((code) & 0xff) << 8)
+#define STATUS_KILLED(signal)	((signal) & 0x7f)
+
+void schedule(void);			/* give the processor away; irqs are off */
+void yield(void);
+/* Sleep until wake(channel) or the deadline (0: none).  Irqs off across the
+ * caller's test and this call.  false: a signal wants the process dead. */
+bool sleep_on(const void *channel, u64 deadline);
+void wake(const void *channel);
+void make_ready(struct process *p);
+void sched_tick(void);			/* clock.c, each timer interrupt */
+extern bool need_resched;
+void tls_load(const u64 tls[3]);
+void switch_stacks(u32 *save_esp, u32 new_esp);
+
+void fpu_init(void);
+void fpu_switch_to(struct process *next);
+void fpu_fork(struct process *child);
+void fpu_forget(struct process *p);
+void fpu_trap(void);			/* #NM: the FPU is wanted */
+
+/* ---- file.c -------------------------------------------------------------- */
+enum file_kind { FILE_CONSOLE, FILE_DATA, FILE_TEXT, FILE_DIR };
+struct file {
+	enum file_kind kind;
+	u32 refs;
+	const char *data;	/* FILE_DATA: in the image; FILE_TEXT: one page */
+	u32 size, offset;
+	char path[64];		/* FILE_DIR */
+};
+struct file *file_open(const char *path, int *error);
+struct file *file_console(void);
+void file_get(struct file *f);
+void file_put(struct file *f);
+int file_read(struct file *f, u32 user, u32 length);
+int file_write(struct file *f, u32 user, u32 length);
+int file_getdents(struct file *f, u32 user, u32 length);
+
+/* ---- initfs.c ------------------------------------------------------------ */
+const char *initfs_find(const char *path, u32 *size);	/* NULL: no such file */
+/* The n-th name directly in a directory; NULL after the last. */
+const char *initfs_list(const char *directory, u32 n, bool *is_directory);
+bool initfs_is_directory(const char *path);
+
+/* ---- elf.c --------------------------------------------------------------- */
+/* Loads an ELF image into an empty user half; 0 or -errno. */
+int elf_load(u32 root, const char *image, u32 size, u32 *entry, u32 *brk);
+
+/* ---- syscall.c ----------------------------------------------------------- */
+void syscall_handler(struct trap_frame *frame);		/* called by trap.asm only */
+#define ENOENT 2
+#define ESRCH 3
+#define EINTR 4
+#define E2BIG 7
+#define ENOEXEC 8
+#define EBADF 9
+#define ECHILD 10
+#define EAGAIN 11
+#define ENOMEM 12
+#define EFAULT 14
+#define ENOTDIR 20
+#define EISDIR 21
+#define EINVAL 22
+#define EMFILE 24
+#define ENOSYS 38
+
+/* ---- tty.c --------------------------------------------------------------- */
+void tty_input(const char *bytes, u32 length);		/* drivers, in irq context */
+int tty_read(u32 user, u32 length);
+
+/* ---- drivers ------------------------------------------------------------- */
+void bus_init(void);
+
+/* ---- selftest.c, bench.c ------------------------------------------------- */
+void selftest_run(const char *pattern) __attribute__((noreturn));
+void bench_run(void) __attribute__((noreturn));
+
+#endif

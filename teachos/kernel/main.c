@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*G:130 From the first line of C to the first process
+ *
+ * Each step needs the ones before it: no page tables without frames, no interrupts
+ * without gates to receive them, no processes without all of that.  Then the words
+ * of the command line decide what this machine is for today:
+ *
+ *	(nothing)		the shell
+ *	selftest [pattern]	check all that can be checked, power off
+ *	bench			measure, power off
+ *	echo WORD...		say that, power off
+ *	init=PATH [ARG...]	run one program instead of the shell, power off
+ */
+#include "kernel.h"
+
+struct boot_info boot_info;
+extern char kernel_end[];
+
+#define MAX_WORDS 24
+
+static u32 split_words(char *line, char **words)
+{
+	u32 n = 0;
+
+	while (n < MAX_WORDS - 1) {
+		while (*line == ' ')
+			*line++ = '\0';
+		if (!*line)
+			break;
+		words[n++] = line;
+		while (*line && *line != ' ')
+			line++;
+	}
+	words[n] = NULL;
+	return n;
+}
+
+/* Runs one program as process 1 and ends with it. */
+static void run_init(const char *path, char *const argv[]) __attribute__((noreturn));
+static void run_init(const char *path, char *const argv[])
+{
+	static char text[64];
+	int status = 0, pid = process_spawn(path, argv);
+
+	if (pid < 0)
+		panic("cannot run %s: error %d", path, -pid);
+	while (process_wait(-1, &status, false) != pid)
+		;		/* orphans, on their way */
+	if (!status)
+		machine_shutdown("Power down", SHUTDOWN_POWEROFF);
+	if (status & 0x7f)
+		snformat(text, sizeof(text), "%s was killed by signal %d", path, status & 0x7f);
+	else
+		snformat(text, sizeof(text), "%s ended with status %d", path, status >> 8);
+	machine_shutdown(text, SHUTDOWN_POWEROFF);
+}
+
+static void follow_command_line(void) __attribute__((noreturn));
+static void follow_command_line(void)
+{
+	char *words[MAX_WORDS];
+	static char *const shell[] = {"sh", NULL};
+	u32 count;
+
+	count = split_words(boot_info.command_line, words);
+	if (count && !strcmp(words[0], "selftest"))
+		selftest_run(words[1]);
+	if (count && !strcmp(words[0], "bench"))
+		bench_run();
+	if (count && !strcmp(words[0], "echo"))
+		run_init("/bin/echo", words);
+	if (count && !strncmp(words[0], "init=", 5) && words[0][5]) {
+		words[0] += 5;
+		run_init(words[0], words);
+	}
+	if (count)
+		print("teachos: \"%s\" on the command line: expected nothing, selftest, bench, "
+		      "echo or init=PATH; here is the shell\n", words[0]);
+	run_init("/bin/sh", shell);
+}
+/*:*/
+
+void kernel_main(void)
+{
+	process_init();
+	print("TeachOS (%s, %s page tables), %u MiB\n", pv.name,
+	      sizeof(pte_t) == 8 ? "PAE" : "2-level", boot_info.memory >> 20);
+	trap_init();
+	frame_init(virt_to_phys(kernel_end), boot_info.memory);
+	paging_init();
+	fpu_init();
+	clock_init();
+	bus_init();
+	pv.irq_enable();
+	print("%u KiB of memory free\n", frames_free() * (PAGE_SIZE / 1024));
+	follow_command_line();
+}

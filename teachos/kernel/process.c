@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*G:400 A program that thinks it is alone
+ *
+ * A process is an address space, a kernel stack to be trapped on, and this record.
+ * Three calls make and unmake them.  fork splits one in two; exec puts another
+ * program into one; exit leaves a record with nothing in it but a number, and that
+ * stays, a zombie, until the parent asks.  Whose parent is gone belongs to process
+ * 0, the kernel itself, which always asks.
+ */
+#include "kernel.h"
+
+struct process kernel_process;
+struct process *process_list;
+static int next_pid = 1;
+
+/* The stack that boot.asm gave us becomes process 0's; its real base is not known
+ * here, and nobody will come back from ring 3 on it, so a borrowed word will do. */
+void process_init(void)
+{
+	static u32 kernel_stack_base = PROCESS_MAGIC;
+
+	kernel_process.kstack = (u8 *)&kernel_stack_base;
+	kernel_process.magic = PROCESS_MAGIC;
+	kernel_process.state = RUNNING;
+	kernel_process.root = 0;
+	strcopy(kernel_process.name, "kernel", sizeof(kernel_process.name));
+	process_list = current = &kernel_process;
+}
+
+struct process *process_find(int pid)
+{
+	struct process *p;
+
+	for (p = process_list; p; p = p->next)
+		if (p->pid == pid)
+			return p;
+	return NULL;
+}
+
+u32 process_count(void)
+{
+	struct process *p;
+	u32 n = 0;
+
+	for (p = process_list; p; p = p->next)
+		n++;
+	return n;
+}
+
+/* Lists are walked by wake() in interrupts, so they are changed with those off. */
+static void list_add(struct process *p)
+{
+	bool irqs = irq_save();
+	struct process **link = &process_list;
+
+	while (*link)
+		link = &(*link)->next;
+	*link = p;
+	irq_restore(irqs);
+}
+
+static void list_remove(struct process *p)
+{
+	bool irqs = irq_save();
+	struct process **link = &process_list;
+
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	irq_restore(irqs);
+}
+
+static void process_free(struct process *p)
+{
+	if (p->root)
+		root_destroy(p->root);
+	if (p->kstack)
+		kstack_free(p->kstack);
+	p->magic = 0;
+	kfree(p);
+}
+
+/* A record with a stack, an empty address space and no pid yet; NULL: no memory. */
+static struct process *process_alloc(const char *name)
+{
+	struct process *p = kmalloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	strcopy(p->name, name, sizeof(p->name));
+	p->magic = PROCESS_MAGIC;
+	p->root = root_create();
+	p->kstack = kstack_alloc();
+	if (!p->root || !p->kstack) {
+		process_free(p);
+		return NULL;
+	}
+	*(u32 *)p->kstack = PROCESS_MAGIC;
+	return p;
+}
+
+/*
+ * What a stack must look like for switch_stacks() to "return" to fork_return and
+ * that, by way of trap_exit, to ring 3.
+ */
+static struct trap_frame *first_frame(struct process *p)
+{
+	struct trap_frame *frame = (void *)(p->kstack + KSTACK_SIZE - sizeof(*frame));
+	u32 *stack = (u32 *)frame;
+
+	*--stack = (u32)fork_return;
+	stack -= 4;		/* ebp, ebx, esi, edi: anything */
+	p->esp = (u32)stack;
+	return frame;
+}
+
+static int process_start(struct process *p)
+{
+	p->parent = current;
+	p->pid = next_pid++;
+	p->state = SLEEPING;	/* not a candidate before it is in the queue */
+	list_add(p);
+	make_ready(p);
+	return p->pid;
+}
+/*:*/
+
+/*G:410 fork, in twenty lines
+ *
+ * The child is a copy: same pages (shared until written to), same files, same
+ * registers, but for one: its eax, the return value, is 0.
+ */
+int process_fork(struct trap_frame *frame)
+{
+	struct process *child = process_alloc(current->name);
+	struct trap_frame *child_frame;
+	int i;
+
+	if (!child)
+		return -ENOMEM;
+	if (!root_fork(current->root, child->root)) {
+		process_free(child);
+		return -ENOMEM;
+	}
+	child_frame = first_frame(child);
+	*child_frame = *frame;
+	child_frame->eax = 0;
+	child->brk_start = current->brk_start;
+	child->brk = current->brk;
+	memcpy(child->tls, current->tls, sizeof(child->tls));
+	fpu_fork(child);
+	for (i = 0; i < PROCESS_FILES; i++) {
+		child->file[i] = current->file[i];
+		if (child->file[i])
+			file_get(child->file[i]);
+	}
+	return process_start(child);
+}
+/*:*/
+
+/* Puts argc, argv[] and the strings at the top of the stack, as the i386 ABI of
+ * Unix wants them: *esp is argc, then the pointers, 0, and an empty environment. */
+static int push_arguments(u32 root, char *const argv[], u32 *esp)
+{
+	u32 frame = frame_alloc_zeroed(), base = STACK_TOP - PAGE_SIZE;
+	u32 strings = PAGE_SIZE, argc = 0, i;
+	char *page = phys_to_virt(frame);
+	u32 *words;
+
+	if (!frame || !page_map(root, base, frame, PTE_RW | PTE_US)) {
+		if (frame)
+			frame_put(frame);
+		return -ENOMEM;
+	}
+	while (argv[argc])
+		argc++;
+	for (i = 0; i < argc; i++)
+		strings -= strlen(argv[i]) + 1;
+	words = (u32 *)(page + ((strings - 4 * (argc + 3)) & ~15u));
+	*esp = base + ((char *)words - page);
+	*words++ = argc;
+	for (i = 0; i < argc; i++) {
+		*words++ = base + strings;
+		strcopy(page + strings, argv[i], strlen(argv[i]) + 1);
+		strings += strlen(argv[i]) + 1;
+	}
+	return 0;		/* the two zeros that follow are there already */
+}
+
+/* Loads path with its arguments into the empty root; 0 or -errno. */
+static int load_program(struct process *p, u32 root, const char *path, char *const argv[],
+			u32 *eip, u32 *esp)
+{
+	u32 size, brk;
+	const char *image = initfs_find(path, &size);
+	int error;
+
+	if (!image)
+		return -ENOENT;
+	error = elf_load(root, image, size, eip, &brk);
+	if (!error)
+		error = push_arguments(root, argv, esp);
+	if (error)
+		return error;
+	p->brk = p->brk_start = brk;
+	return 0;
+}
+
+static void set_frame(struct trap_frame *frame, u32 eip, u32 esp)
+{
+	memset(frame, 0, sizeof(*frame));
+	frame->ds = frame->es = frame->ss = USER_DS;
+	frame->cs = USER_CS;
+	frame->eflags = EFLAGS_IF | 2;
+	frame->eip = eip;
+	frame->esp = esp;
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash;
+
+	while ((slash = strchr(path, '/')) != NULL)
+		path = slash + 1;
+	return path;
+}
+
+/*G:415 exec
+ *
+ * The new program is loaded into a fresh address space beside the old one.  Only
+ * when nothing can go wrong any more are they exchanged: an exec that fails leaves
+ * the caller as it was.
+ */
+int process_exec(const char *path, char *const argv[], struct trap_frame *frame)
+{
+	u32 root = root_create(), old = current->root, eip, esp;
+	int error;
+
+	if (!root)
+		return -ENOMEM;
+	error = load_program(current, root, path, argv, &eip, &esp);
+	if (error) {
+		root_destroy(root);
+		return error;
+	}
+	current->root = root;
+	root_switch(root);
+	root_destroy(old);
+	fpu_forget(current);
+	memset(current->tls, 0, sizeof(current->tls));
+	tls_load(current->tls);
+	strcopy(current->name, last_part(path), sizeof(current->name));
+	set_frame(frame, eip, esp);
+	return 0;
+}
+
+int process_spawn(const char *path, char *const argv[])
+{
+	struct process *p = process_alloc(last_part(path));
+	u32 eip, esp;
+	int error, i;
+
+	if (!p)
+		return -ENOMEM;
+	error = load_program(p, p->root, path, argv, &eip, &esp);
+	if (error) {
+		process_free(p);
+		return error;
+	}
+	set_frame(first_frame(p), eip, esp);
+	for (i = 0; i < 3; i++)
+		p->file[i] = file_console();
+	return process_start(p);
+}
+/*:*/
+
+/*G:417 The end, and after */
+void process_exit(int status)
+{
+	struct process *p;
+	u32 root = current->root;
+	int i;
+
+	ASSERT(current != &kernel_process);
+	for (i = 0; i < PROCESS_FILES; i++)
+		if (current->file[i])
+			file_put(current->file[i]);
+	fpu_forget(current);
+	root_switch(kernel_root);	/* never saw off the branch you sit on */
+	current->root = 0;
+	root_destroy(root);
+
+	pv.irq_disable();
+	for (p = process_list; p; p = p->next)
+		if (p->parent == current)
+			p->parent = &kernel_process;
+	current->status = status;
+	current->state = ZOMBIE;
+	wake(current->parent);
+	wake(&kernel_process);		/* in case we left it a zombie child */
+	schedule();
+	panic("a zombie walks");
+}
+
+int process_wait(int pid, int *status, bool nohang)
+{
+	struct process *p;
+	bool irqs = irq_save(), any;
+	int result;
+
+	for (;;) {
+		any = false;
+		for (p = process_list; p; p = p->next) {
+			if (p->parent != current || (pid > 0 && p->pid != pid))
+				continue;
+			any = true;
+			if (p->state == ZOMBIE)
+				break;
+		}
+		if (p) {
+			result = p->pid;
+			*status = p->status;
+			list_remove(p);
+			process_free(p);
+			break;
+		}
+		result = any ? 0 : -ECHILD;
+		if (!any || nohang)
+			break;
+		if (!sleep_on(current, 0)) {
+			result = -EINTR;
+			break;
+		}
+	}
+	irq_restore(irqs);
+	return result;
+}
+
+static void kill_process(struct process *p, u32 signal)
+{
+	if (p->state == ZOMBIE || p->kill_signal)
+		return;
+	p->kill_signal = signal;
+	if (p->state == SLEEPING)
+		make_ready(p);
+	need_resched = true;
+}
+
+int process_kill(int pid, u32 signal)
+{
+	struct process *p = process_find(pid);
+	bool irqs;
+
+	if (!p || p == &kernel_process)
+		return -ESRCH;
+	irqs = irq_save();
+	if (signal)
+		kill_process(p, signal);
+	irq_restore(irqs);
+	return 0;
+}
+
+void processes_interrupt(void)
+{
+	struct process *p;
+
+	for (p = process_list; p; p = p->next)
+		if (p->pid > 1)
+			kill_process(p, SIGINT);
+}
+/*:*/

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*G:120 Everything a kernel may not do itself
+ *
+ * A kernel in ring 0 says `cli`, `mov %eax, %cr3`, `lidt`, and the machine obeys.
+ * In ring 1 the same instructions fault, or worse, quietly do nothing.  So all of
+ * them stand in one table, and the rest of TeachOS calls through it without
+ * knowing who answers: a Host by hypercalls, or the bare processor.  This list *is*
+ * the difference between a machine and a Guest; read it once, slowly.  About
+ * thirty lines are all that paravirtualization has to replace.
+ *
+ * The functions obey the processor's rules, not the Host's: irq_restore() of an
+ * enabled state delivers what waited, pte_changed() comes after the table was
+ * written, and between batch_begin() and batch_end() changes to page tables,
+ * stacks and TS may be held back, but never reordered.
+ */
+#ifndef PV_H
+#define PV_H
+
+#include "lib.h"
+#include "pagetable.h"
+
+enum shutdown_how { SHUTDOWN_POWEROFF, SHUTDOWN_RESTART };
+
+struct pv_ops {
+	/* The end of trap.asm jumps here, so it must stay first: undoes the frame
+	 * eip, cs, eflags [, esp, ss] and restores the interrupt flag with it. */
+	void (*return_from_trap)(void);
+	const char *name;
+
+	/* Interrupts. */
+	void (*irq_disable)(void);
+	void (*irq_enable)(void);
+	bool (*irq_enabled)(void);
+	void (*irq_mask)(unsigned int irq, bool masked);
+	void (*halt)(void);		/* enable interrupts and sleep until one came */
+
+	/* What the processor keeps in tables of its own. */
+	void (*set_gate)(unsigned int vector, u32 low, u32 high);
+	void (*set_segment)(unsigned int entry, u32 low, u32 high);
+	void (*set_kernel_stack)(u32 esp);	/* for the next trap from ring 3 */
+	void (*set_tls)(const u64 tls[3]);	/* GDT entries 6..8; %gs must be 0 */
+	void (*set_ts)(bool set);
+
+	/* Paging.  Roots are physical addresses. */
+	u32 (*fault_address)(void);
+	void (*load_root)(u32 root);
+	void (*flush_user)(void);		/* the current root's user part */
+	void (*flush_all)(void);
+	void (*pte_changed)(u32 root, u32 va, pte_t pte);
+	void (*top_changed)(u32 root, unsigned int index);
+	void (*batch_begin)(void);
+	void (*batch_end)(void);
+
+	/* Time, in nanoseconds.  now() never goes backwards. */
+	void (*clock_arm)(u32 delta);		/* one interrupt 0; 0 cancels */
+	u64 (*now)(void);
+
+	/* First and last words. */
+	void (*early_print)(const char *text);
+	void (*shutdown)(const char *text, enum shutdown_how how);	/* does not return */
+};
+
+extern struct pv_ops pv;
+/*:*/
+
+/* The same thing twice in a row is easier to get right with a name. */
+static inline bool irq_save(void)
+{
+	bool was = pv.irq_enabled();
+
+	pv.irq_disable();
+	return was;
+}
+
+static inline void irq_restore(bool was)
+{
+	if (was)
+		pv.irq_enable();
+}
+
+static inline void __attribute__((noreturn))
+machine_shutdown(const char *text, enum shutdown_how how)
+{
+	pv.shutdown(text, how);
+	__builtin_unreachable();
+}
+
+#endif

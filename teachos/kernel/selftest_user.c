@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*G:640 Behind the counter
+ *
+ * These tests happen in ring 3.  /bin/usertest holds the programs; here stands what
+ * has to become of them: an exit status, or a death with the vector, error code and
+ * address that the manual names.
+ */
+#include "selftest.h"
+
+static const char *expect_exit(const char *name)
+{
+	int status = run_usertest(name);
+
+	CHECK(status >= 0, "could not start: error %d", -status);
+	if (status & 0x7f)
+		return test_message("killed by signal %d (vector %u, address 0x%x)", status & 0x7f,
+				    last_user_fault.vector, last_user_fault.address);
+	if (status == STATUS_EXITED(77))
+		return test_skip("this processor does not do that");
+	CHECK(!status, "step %d failed", status >> 8);
+	return NULL;
+}
+
+static const char *expect_death(const char *name, int signal, u32 vector, u32 error)
+{
+	int status = run_usertest(name);
+
+	CHECK(status >= 0, "could not start: error %d", -status);
+	if (status == STATUS_EXITED(77))
+		return test_skip("this processor does not do that");
+	CHECK(status == STATUS_KILLED(signal), "status 0x%x, expected signal %d", status, signal);
+	CHECK_EQUAL(last_user_fault.vector, vector);
+	CHECK_EQUAL(last_user_fault.error, error);
+	return NULL;
+}
+
+#define USER_TEST(name, title) \
+	SELFTEST(user_##name, "user/" title) { return expect_exit(#name); }
+#define USER_DEATH(name, title, ...) \
+	SELFTEST(user_##name, "user/" title) { return expect_death(#name, __VA_ARGS__); }
+
+USER_DEATH(de, "divide error", SIGFPE, 0, 0)
+USER_DEATH(db, "single step", SIGTRAP, 1, 0)
+USER_DEATH(bp, "breakpoint", SIGTRAP, 3, 0)
+USER_DEATH(of, "overflow", SIGSEGV, 4, 0)
+USER_DEATH(br, "bound", SIGSEGV, 5, 0)
+USER_DEATH(ud, "invalid instruction", SIGILL, 6, 0)
+USER_DEATH(np, "segment not present", SIGSEGV, 11, 29 * 8)
+USER_DEATH(ss, "stack segment not present", SIGSEGV, 12, 29 * 8)
+USER_DEATH(cli, "cli", SIGSEGV, 13, 0)
+USER_DEATH(hlt, "hlt", SIGSEGV, 13, 0)
+USER_DEATH(in, "in: nothing is emulated for ring 3", SIGSEGV, 13, 0)
+USER_DEATH(cr3, "mov cr3", SIGSEGV, 13, 0)
+USER_DEATH(kernel_cs, "a kernel selector", SIGSEGV, 13, 0x60)
+USER_DEATH(int_1f, "the hypercall vector", SIGSEGV, 13, 0x1f * 8 + 2)
+USER_DEATH(int_20, "an interrupt vector", SIGSEGV, 13, 0x20 * 8 + 2)
+USER_DEATH(int_6, "int 6 through a gate of ring 0", SIGSEGV, 13, 6 * 8 + 2)
+USER_DEATH(int_81, "a vector without a gate", SIGSEGV, 13, 0x81 * 8 + 2)
+USER_DEATH(null_read, "reading address 0", SIGSEGV, 14, 4)
+USER_DEATH(null_write, "writing address 0", SIGSEGV, 14, 6)
+USER_DEATH(text_write, "writing its own text", SIGSEGV, 14, 7)
+USER_DEATH(kernel_read, "reading the kernel", SIGSEGV, 14, 5)
+USER_DEATH(kernel_write, "writing to the kernel", SIGSEGV, 14, 7)
+USER_DEATH(beyond_brk, "behind the end of the heap", SIGSEGV, 14, 6)
+USER_DEATH(ac, "misaligned access with AC set", SIGBUS, 17, 0)
+USER_DEATH(mf, "x87 error", SIGFPE, 16, 0)
+USER_DEATH(xf, "SSE division by zero", SIGFPE, 19, 0)
+
+USER_TEST(syscalls, "system calls: numbers, answers, bad pointers")
+USER_TEST(registers, "registers survive system calls and interrupts")
+USER_TEST(zeroed, "stack and heap begin as zeros")
+USER_TEST(brk, "brk grows and shrinks")
+USER_TEST(fork_cow, "fork copies on write, both ways")
+USER_TEST(fork_many, "thirty children at once")
+USER_TEST(exec, "exec passes arguments and replaces memory")
+USER_TEST(wait, "wait: statuses, unknown children, not yet")
+USER_TEST(preempt, "a spinning process is preempted and killed")
+USER_TEST(sleep, "nanosleep sleeps long enough")
+USER_TEST(tls, "thread-local segments survive process switches")
+USER_TEST(tls_stale, "a TLS segment that goes away while %gs holds it")
+USER_TEST(fpu, "x87 and SSE registers belong to their process")
+USER_TEST(fpu_fork, "a child inherits the FPU registers")
+USER_TEST(orphan, "orphans are buried")
+USER_TEST(files, "files and directories")
+
+/* The same trap through the other kind of gate, straight to ring 1. */
+static const char *by_trap_gate(const char *name, int signal, u32 vector, unsigned int dpl)
+{
+	const char *why;
+
+	trap_set_gate(vector, trap_stub(vector), GATE_TRAP, dpl);
+	why = expect_death(name, signal, vector, 0);
+	trap_reset_gate(vector);
+	return why;
+}
+
+SELFTEST(direct_de, "user/divide error by trap gate") { return by_trap_gate("de", SIGFPE, 0, 0); }
+SELFTEST(direct_bp, "user/breakpoint by trap gate") { return by_trap_gate("bp", SIGTRAP, 3, 3); }
+SELFTEST(direct_ud, "user/invalid instruction by trap gate")
+{
+	return by_trap_gate("ud", SIGILL, 6, 0);
+}
+
+SELFTEST(direct_xf, "user/SSE division by zero by trap gate")
+{
+	return by_trap_gate("xf", SIGFPE, 19, 0);
+}
+
+/* ... and the system call through an interrupt gate, by way of the Host. */
+SELFTEST(reflected_syscall, "user/system calls by interrupt gate")
+{
+	const char *why;
+
+	trap_set_gate(0x80, trap_stub(0x80), GATE_INTERRUPT, 3);
+	why = expect_exit("syscalls");
+	trap_reset_gate(0x80);
+	return why;
+}
+
+SELFTEST(nothing_leaks, "user/processes give all their memory back")
+{
+	u32 before, i;
+
+	run_usertest("fork_cow");	/* fills caches of stacks and heap pages */
+	run_usertest("fork_many");
+	before = frames_free();
+	for (i = 0; i < 3; i++) {
+		CHECK_EQUAL(run_usertest("fork_cow"), 0);
+		CHECK_EQUAL(run_usertest("fork_many"), 0);
+		CHECK_EQUAL(run_usertest("null_read"), STATUS_KILLED(SIGSEGV));
+	}
+	CHECK_EQUAL(frames_free(), before);
+	return NULL;
+}
+/*:*/

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*G:450 The counter
+ *
+ * A process rings by `int $0x80`: number in eax, arguments in ebx, ecx, edx; the
+ * answer comes back in eax, and an answer between -4095 and -1 is an error.  The
+ * numbers are Linux's for i386, and so are the meanings.  This trap goes straight
+ * from ring 3 to ring 1, no Host in between, and interrupts stay on.
+ */
+#include "kernel.h"
+
+#define WNOHANG		1u
+#define REBOOT_MAGIC1	0xfee1deadu
+#define REBOOT_RESTART	0x01234567u
+#define REBOOT_POWER_OFF 0x4321fedcu
+
+static struct file *get_file(u32 fd)
+{
+	return fd < PROCESS_FILES ? current->file[fd] : NULL;
+}
+
+static int sys_exit(struct trap_frame *f)
+{
+	process_exit(STATUS_EXITED(f->ebx));
+}
+
+static int sys_fork(struct trap_frame *f)
+{
+	return process_fork(f);
+}
+
+static int sys_read(struct trap_frame *f)
+{
+	struct file *file = get_file(f->ebx);
+
+	return file ? file_read(file, f->ecx, f->edx) : -EBADF;
+}
+
+static int sys_write(struct trap_frame *f)
+{
+	struct file *file = get_file(f->ebx);
+
+	return file ? file_write(file, f->ecx, f->edx) : -EBADF;
+}
+
+static int sys_open(struct trap_frame *f)
+{
+	char path[128];
+	u32 fd;
+	int error;
+
+	if (!string_from_user(path, f->ebx, sizeof(path)))
+		return -EFAULT;
+	for (fd = 0; fd < PROCESS_FILES && current->file[fd]; fd++)
+		;
+	if (fd == PROCESS_FILES)
+		return -EMFILE;
+	current->file[fd] = file_open(path, &error);
+	return current->file[fd] ? (int)fd : error;
+}
+
+static int sys_close(struct trap_frame *f)
+{
+	struct file *file = get_file(f->ebx);
+
+	if (!file)
+		return -EBADF;
+	file_put(file);
+	current->file[f->ebx] = NULL;
+	return 0;
+}
+
+static int sys_waitpid(struct trap_frame *f)
+{
+	int status, pid = process_wait((int)f->ebx, &status, f->edx & WNOHANG);
+
+	if (pid > 0 && f->ecx && !copy_to_user(f->ecx, &status, sizeof(status)))
+		return -EFAULT;
+	return pid;
+}
+
+/* The arguments are copied into one page: a table of pointers, then the strings. */
+#define MAX_ARGS 32u
+
+static int copy_arguments(char **table, u32 user)
+{
+	char *at = (char *)(table + MAX_ARGS), *end = (char *)table + 3072;
+	u32 argc, pointer;
+
+	for (argc = 0; argc < MAX_ARGS; argc++, user += 4) {
+		if (!copy_from_user(&pointer, user, 4))
+			return -EFAULT;
+		table[argc] = pointer ? at : NULL;
+		if (!pointer)
+			return 0;
+		if (!string_from_user(at, pointer, end - at))
+			return -E2BIG;
+		at += strlen(at) + 1;
+	}
+	return -E2BIG;
+}
+
+static int sys_execve(struct trap_frame *f)
+{
+	char path[128];
+	u32 frame;
+	int error;
+
+	if (!string_from_user(path, f->ebx, sizeof(path)))
+		return -EFAULT;
+	frame = frame_alloc();
+	if (!frame)
+		return -ENOMEM;
+	error = copy_arguments(phys_to_virt(frame), f->ecx);
+	if (!error)
+		error = process_exec(path, phys_to_virt(frame), f);
+	frame_put(frame);
+	return error;
+}
+
+static int sys_getpid(struct trap_frame *f)
+{
+	(void)f;
+	return current->pid;
+}
+
+static int sys_getppid(struct trap_frame *f)
+{
+	(void)f;
+	return current->parent->pid;
+}
+
+static int sys_kill(struct trap_frame *f)
+{
+	if ((int)f->ebx <= 0 || f->ecx > 64)
+		return -EINVAL;
+	return process_kill(f->ebx, f->ecx);
+}
+
+static int sys_brk(struct trap_frame *f)
+{
+	return vm_brk(current, f->ebx);
+}
+
+/*:*/
+static int sys_reboot(struct trap_frame *f)
+{
+	if (f->ebx != REBOOT_MAGIC1)
+		return -EINVAL;
+	if (f->edx == REBOOT_RESTART)
+		machine_shutdown("Restarting system", SHUTDOWN_RESTART);
+	if (f->edx == REBOOT_POWER_OFF)
+		machine_shutdown("Power down", SHUTDOWN_POWEROFF);
+	return -EINVAL;
+}
+
+/* struct sysinfo: of its 64 bytes we fill uptime, totalram, freeram, procs, unit. */
+static int sys_sysinfo(struct trap_frame *f)
+{
+	u32 info[16] = {0};
+
+	info[0] = div64(pv.now(), NS_PER_S, NULL);
+	info[4] = frames_total();
+	info[5] = frames_free();
+	info[10] = process_count() - 1;
+	info[13] = PAGE_SIZE;
+	return copy_to_user(f->ebx, info, sizeof(info)) ? 0 : -EFAULT;
+}
+
+static int sys_getdents(struct trap_frame *f)
+{
+	struct file *file = get_file(f->ebx);
+
+	return file ? file_getdents(file, f->ecx, f->edx) : -EBADF;
+}
+
+static int sys_yield(struct trap_frame *f)
+{
+	(void)f;
+	yield();
+	return 0;
+}
+
+static int sys_nanosleep(struct trap_frame *f)
+{
+	u32 time[2];
+	u64 deadline;
+	bool irqs, undisturbed = true;
+
+	if (!copy_from_user(time, f->ebx, sizeof(time)))
+		return -EFAULT;
+	if (time[1] >= NS_PER_S || (int)time[0] < 0)
+		return -EINVAL;
+	irqs = irq_save();
+	deadline = pv.now() + (u64)time[0] * NS_PER_S + time[1];
+	while (undisturbed && pv.now() < deadline)
+		undisturbed = sleep_on(&deadline, deadline);
+	irq_restore(irqs);
+	return undisturbed ? 0 : -EINTR;
+}
+
+static int sys_clock_gettime(struct trap_frame *f)
+{
+	u32 time[2];
+
+	time[0] = div64(pv.now(), NS_PER_S, &time[1]);
+	return copy_to_user(f->ecx, time, sizeof(time)) ? 0 : -EFAULT;
+}
+
+/*G:455 A segment of one's own
+ *
+ * Thread-local storage is a segment whose base differs from thread to thread, so
+ * that %gs:0 is another place in each.  set_thread_area() takes struct user_desc
+ * (entry, base, limit, flags) and makes an 8-byte descriptor of it:
+ *
+ *	base 31..24 | G D 0 A | limit 19..16 | P DPL S type | base 23..0 | limit 15..0
+ */
+#define TLS_FIRST	6u
+#define TLS_WRITABLE	0x00f2u		/* P, DPL 3, data, read/write */
+#define USER_DESC_READ_ONLY	0x08u	/* flags: seg_32bit, contents:2, then this... */
+#define USER_DESC_IN_PAGES	0x10u
+#define USER_DESC_EMPTY		0x20u	/* seg_not_present */
+
+static int sys_set_thread_area(struct trap_frame *f)
+{
+	u32 d[4], entry;	/* entry, base, limit, flags */
+	u64 base, limit;
+
+	if (!copy_from_user(d, f->ebx, sizeof(d)))
+		return -EFAULT;
+	entry = d[0] == 0xffffffff ? TLS_FIRST : d[0];
+	if (d[0] == 0xffffffff)		/* "choose one for me" */
+		while (entry < TLS_FIRST + 2 && current->tls[entry - TLS_FIRST])
+			entry++;
+	if (entry - TLS_FIRST >= 3)
+		return -EINVAL;
+	base = d[1];
+	limit = d[2] & 0xfffff;
+	current->tls[entry - TLS_FIRST] = d[3] & USER_DESC_EMPTY ? 0 :
+		(limit & 0xffff) | (base & 0xffffff) << 16 |
+		(u64)(TLS_WRITABLE & (d[3] & USER_DESC_READ_ONLY ? ~2u : ~0u)) << 40 |
+		(limit >> 16) << 48 |
+		(u64)(d[3] & USER_DESC_IN_PAGES ? 0xc : 0x4) << 52 | (base >> 24) << 56;
+	tls_load(current->tls);
+	d[0] = entry;
+	return copy_to_user(f->ebx, d, sizeof(d[0])) ? 0 : -EFAULT;
+}
+/*:*/
+
+static int (*const calls[])(struct trap_frame *) = {
+	[1] = sys_exit,		[2] = sys_fork,		[3] = sys_read,
+	[4] = sys_write,	[5] = sys_open,		[6] = sys_close,
+	[7] = sys_waitpid,	[11] = sys_execve,	[20] = sys_getpid,
+	[37] = sys_kill,	[45] = sys_brk,		[64] = sys_getppid,
+	[88] = sys_reboot,	[116] = sys_sysinfo,	[141] = sys_getdents,
+	[158] = sys_yield,	[162] = sys_nanosleep,	[243] = sys_set_thread_area,
+	[252] = sys_exit,	[265] = sys_clock_gettime,
+};
+
+void syscall_handler(struct trap_frame *f)
+{
+	u32 number = f->eax;
+
+	if (number < sizeof(calls) / sizeof(calls[0]) && calls[number])
+		f->eax = calls[number](f);
+	else
+		f->eax = -ENOSYS;
+	return_to_user();
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*G:510 The patient typist
+ *
+ * What you type goes into a line, and a program gets it only when the line is done:
+ * until then you may take it back.  All of that happens in the interrupt handler of
+ * the console, so the echo comes at once, whatever the processes are doing.
+ *
+ *	Backspace, DEL	take back one character
+ *	Ctrl-U		take back the line
+ *	Ctrl-C		interrupt: every process but the first one is killed
+ *	Ctrl-D		end of input, on an empty line; else send the line as it is
+ */
+#include "kernel.h"
+
+#define CTRL(c) ((c) & 0x1f)
+#define DEL 0x7f
+
+static char line[1024];			/* being typed */
+static u32 line_length;
+static char ready[4096];		/* finished lines, a ring */
+static u32 ready_in, ready_out;		/* ever counting; the difference is what waits */
+static bool end_of_input;
+
+static void echo(const char *text)
+{
+	console_write(text, strlen(text));
+}
+
+static void line_done(void)
+{
+	u32 i;
+
+	for (i = 0; i < line_length; i++)
+		if (ready_in - ready_out < sizeof(ready))
+			ready[ready_in++ % sizeof(ready)] = line[i];
+	line_length = 0;
+	wake(ready);
+}
+
+static void interrupt_key(void)
+{
+	echo("^C\n");
+	line_length = 0;
+	ready_out = ready_in;
+	processes_interrupt();
+	/* The shell, if it is the one that reads, sees an empty line. */
+	line[line_length++] = '\n';
+	line_done();
+}
+
+static void erase(u32 count)
+{
+	while (count-- && line_length) {
+		line_length--;
+		echo("\b \b");
+	}
+}
+
+static void tty_key(char c)
+{
+	switch (c) {
+	case '\b':
+	case DEL:
+		erase(1);
+		return;
+	case CTRL('U'):
+		erase(line_length);
+		return;
+	case CTRL('C'):
+		interrupt_key();
+		return;
+	case CTRL('D'):
+		if (line_length)
+			line_done();
+		else
+			end_of_input = true;
+		wake(ready);
+		return;
+	case '\r':
+		c = '\n';
+	}
+	if (c != '\n' && c != '\t' && (c < ' ' || line_length == sizeof(line) - 1)) {
+		echo("\a");		/* not a character, or the line is full */
+		return;
+	}
+	line[line_length++] = c;
+	console_write(&c, 1);
+	if (c == '\n')
+		line_done();
+}
+
+void tty_input(const char *bytes, u32 length)
+{
+	while (length--)
+		tty_key(*bytes++);
+}
+
+int tty_read(u32 user, u32 length)
+{
+	char chunk[128];
+	u32 n = 0;
+	bool irqs = irq_save();
+
+	while (ready_in == ready_out && !end_of_input) {
+		if (!sleep_on(ready, 0)) {
+			irq_restore(irqs);
+			return -EINTR;
+		}
+	}
+	if (ready_in == ready_out)
+		end_of_input = false;	/* once; the next read waits again */
+	while (n < length && n < sizeof(chunk) && ready_out != ready_in) {
+		chunk[n] = ready[ready_out++ % sizeof(ready)];
+		if (chunk[n++] == '\n')
+			break;
+	}
+	irq_restore(irqs);
+	return copy_to_user(user, chunk, n) ? (int)n : -EFAULT;
+}
+/*:*/

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* echo WORD...: says them. */
+#include "user.h"
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		printf("%s%s", i > 1 ? " " : "", argv[i]);
+	printf("\n");
+	return 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* poweroff: ends the machine. */
+#include "user.h"
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return reboot(REBOOT_POWER_OFF);
+}

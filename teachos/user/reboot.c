@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* reboot: starts the machine again. */
+#include "user.h"
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return reboot(REBOOT_RESTART);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program of TeachOS can call.  The system calls bear Linux's names and
+ * numbers for i386; they return -errno instead of setting errno.
+ */
+#ifndef USER_H
+#define USER_H
+
+#include "lib.h"
+
+#define SYS_exit 1
+#define SYS_fork 2
+#define SYS_read 3
+#define SYS_write 4
+#define SYS_open 5
+#define SYS_close 6
+#define SYS_waitpid 7
+#define SYS_execve 11
+#define SYS_getpid 20
+#define SYS_kill 37
+#define SYS_brk 45
+#define SYS_getppid 64
+#define SYS_reboot 88
+#define SYS_sysinfo 116
+#define SYS_getdents 141
+#define SYS_sched_yield 158
+#define SYS_nanosleep 162
+#define SYS_set_thread_area 243
+#define SYS_clock_gettime 265
+
+#define WNOHANG 1
+#define WIFEXITED(status) (!((status) & 0x7f))
+#define WEXITSTATUS(status) ((status) >> 8 & 0xff)
+#define WTERMSIG(status) ((status) & 0x7f)
+
+static inline int syscall(int number, u32 a, u32 b, u32 c)
+{
+	int result;
+
+	asm volatile("int $0x80" : "=a"(result) : "0"(number), "b"(a), "c"(b), "d"(c)
+		     : "memory");
+	return result;
+}
+
+void exit(int status) __attribute__((noreturn));
+int fork(void);
+int read(int fd, void *to, u32 length);
+int write(int fd, const void *from, u32 length);
+int open(const char *path);
+int close(int fd);
+int waitpid(int pid, int *status, int options);
+int execve(const char *path, char *const argv[]);
+int getpid(void);
+int kill(int pid, int signal);
+void *brk(void *end);
+int sched_yield(void);
+int sleep_ms(u32 ms);
+u64 uptime_ms(void);
+int reboot(u32 how);
+#define REBOOT_RESTART 0x01234567u
+#define REBOOT_POWER_OFF 0x4321fedcu
+
+/* To the console, a line (or a buffer) at a time. */
+int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Says it and ends the program with status 1. */
+void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+const char *error_text(int error);	/* of a negative result */
+
+int main(int argc, char **argv);
+
+#endif

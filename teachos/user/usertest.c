@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*G:650 Crash test dummies
+ *
+ * `usertest NAME` runs one of these.  Those that live return the number of the step
+ * that failed, 0 if none did, 77 if the processor can't do what is to be tested.
+ * Those that die do so on purpose, and the kernel's self-test (selftest_user.c)
+ * knows of what.
+ */
+#include "user.h"
+
+#define SKIP 77
+#define STEP(n, cond) do { if (!(cond)) return n; } while (0)
+#define NOT_PRESENT_SELECTOR (29 * 8 + 3)	/* lguest: empty, so loading it is #NP */
+
+static int bounds[2] = {5, 10};
+static volatile int shared = 1;
+
+static int wait_for(int pid)
+{
+	int status = -1;
+
+	return waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+static int de(void) { asm volatile("divb %%ah" : : "a"(1)); return 0; }
+static int db(void) { asm volatile("pushfl; orl $0x100, (%%esp); popfl; nop" : : : "cc"); return 0; }
+static int bp(void) { asm volatile("int3"); return 0; }
+static int of(void) { asm volatile("addb $1, %%al; into" : : "a"(0x7f) : "cc"); return 0; }
+static int br(void) { asm volatile("boundl %%eax, %0" : : "m"(bounds), "a"(11)); return 0; }
+static int ud(void) { asm volatile("ud2"); return 0; }
+static int np(void) { asm volatile("movw %%ax, %%fs" : : "a"(NOT_PRESENT_SELECTOR)); return 0; }
+static int ss(void) { asm volatile("movw %%ax, %%ss" : : "a"(NOT_PRESENT_SELECTOR)); return 0; }
+static int cli(void) { asm volatile("cli"); return 0; }
+static int hlt(void) { asm volatile("hlt"); return 0; }
+static int in(void) { asm volatile("inb $0x60, %%al" : : : "eax"); return 0; }
+static int cr3(void) { asm volatile("movl %%eax, %%cr3" : : "a"(0)); return 0; }
+static int kernel_cs(void) { asm volatile("movw %%ax, %%ds" : : "a"(0x60)); return 0; }
+static int int_1f(void) { asm volatile("int $0x1f" : : "a"(2), "b"(0), "c"(1)); return 0; }
+static int int_20(void) { asm volatile("int $0x20"); return 0; }
+static int int_6(void) { asm volatile("int $6"); return 0; }
+static int int_81(void) { asm volatile("int $0x81"); return 0; }
+static int null_read(void) { asm volatile("movl 0, %%eax" : : : "eax"); return 0; }
+static int null_write(void) { asm volatile("movl %eax, 4"); return 0; }
+static int text_write(void) { asm volatile("movb $0, main"); return 0; }
+static int kernel_read(void) { asm volatile("movl 0xc0100000, %%eax" : : : "eax"); return 0; }
+static int kernel_write(void) { asm volatile("movl %eax, 0xc0300000"); return 0; }
+static int beyond_brk(void) { *((volatile char *)brk(0) + 4096) = 1; return 0; }
+
+static int ac(void)
+{
+	asm volatile("pushfl; orl $0x40000, (%%esp); popfl\n\t"
+		     "movl 1(%%esp), %%eax\n\t"
+		     "pushfl; andl $~0x40000, (%%esp); popfl" : : : "eax", "cc");
+	return SKIP;
+}
+
+static int mf(void)
+{
+	u16 control = 0x37f & ~4u;
+
+	asm volatile("fninit; fldcw %0; fld1; fldz; fdivrp; fwait" : : "m"(control));
+	return 0;
+}
+
+static int xf(void)
+{
+	u32 mxcsr = 0x1f80 & ~0x200u;
+
+	asm volatile("ldmxcsr %0; xorps %%xmm0, %%xmm0; cvtsi2ss %1, %%xmm1; divss %%xmm0, %%xmm1"
+		     : : "m"(mxcsr), "r"(1));
+	return 0;
+}
+/*:*/
+
+static int syscalls(void)
+{
+	int i;
+
+	STEP(1, getpid() > 0);
+	STEP(2, syscall(9999, 0, 0, 0) == -38);
+	STEP(3, syscall(0, 0, 0, 0) == -38);
+	STEP(4, write(1, (void *)0xc0100000, 4) == -14);
+	STEP(5, write(1, (void *)0x1000, 4) == -14);
+	STEP(6, write(7, "x", 1) == -9);
+	STEP(7, open("/no/such/file") == -2);
+	STEP(8, syscall(SYS_open, 0xfffffff0, 0, 0) == -14);
+	STEP(9, kill(99999, 9) == -3);
+	STEP(10, syscall(SYS_reboot, 1, 2, 3) == -22);
+	STEP(11, execve("/etc/help", (char *[]){"x", NULL}) == -8);
+	for (i = 0; i < 1000; i++)
+		STEP(12, syscall(SYS_getppid, 0, 0, 0) == 0);
+	return 0;
+}
+
+/* Patterns in every register, across a system call and across some milliseconds of
+ * interrupts. */
+static int registers(void)
+{
+	u32 bad, end = 0, i;
+
+	asm volatile("pushl %%ebp\n\t"
+		     "movl $0x11111111, %%ebx\n\tmovl $0x22222222, %%ecx\n\t"
+		     "movl $0x33333333, %%edx\n\tmovl $0x44444444, %%esi\n\t"
+		     "movl $0x55555555, %%edi\n\tmovl $0x66666666, %%ebp\n\t"
+		     "movl $20, %%eax\n\tint $0x80\n\t"
+		     "xorl $0x11111111, %%ebx\n\txorl $0x22222222, %%ecx\n\t"
+		     "xorl $0x33333333, %%edx\n\txorl $0x44444444, %%esi\n\t"
+		     "xorl $0x55555555, %%edi\n\txorl $0x66666666, %%ebp\n\t"
+		     "orl %%ecx, %%ebx\n\torl %%edx, %%ebx\n\torl %%esi, %%ebx\n\t"
+		     "orl %%edi, %%ebx\n\torl %%ebp, %%ebx\n\tmovl %%ebx, %%eax\n\tpopl %%ebp"
+		     : "=a"(bad) : : "ebx", "ecx", "edx", "esi", "edi", "cc", "memory");
+	STEP(1, !bad);
+	for (i = 0; i < 20; i++) {
+		asm volatile("movl $0x31415926, %%ebx\n\tmovl $0x53589793, %%edx\n\t"
+			     "movl $0x23846264, %%esi\n\tmovl $0x33832795, %%edi\n\t"
+			     "stc\n1:\tloop 1b\n\tsbbl %%eax, %%eax\n\tincl %%eax\n\t"
+			     "xorl $0x31415926, %%ebx\n\txorl $0x53589793, %%edx\n\t"
+			     "xorl $0x23846264, %%esi\n\txorl $0x33832795, %%edi\n\t"
+			     "orl %%ebx, %%eax\n\torl %%edx, %%eax\n\torl %%esi, %%eax\n\t"
+			     "orl %%edi, %%eax"
+			     : "=a"(bad), "=c"(end) : "1"(1000000)
+			     : "ebx", "edx", "esi", "edi", "cc");
+		STEP(2, !bad && !end);
+	}
+	return 0;
+}
+
+static int zeroed(void)
+{
+	volatile u32 deep[20000];
+	u32 i, *heap = brk(0);
+
+	brk(heap + 50000);
+	for (i = 0; i < 10000; i++)		/* the part that nobody has used */
+		STEP(1, deep[i] == 0);
+	for (i = 0; i < 50000; i++)
+		STEP(2, heap[i] == 0);
+	return 0;
+}
+
+static int grow_and_shrink(void)
+{
+	char *start = brk(0);
+
+	STEP(1, brk(start + 100000) == start + 100000);
+	start[99999] = 1;
+	STEP(2, brk(start + 10) == start + 10);
+	STEP(3, brk(start - 1) == start + 10);
+	STEP(4, brk((void *)0xc0000000) == start + 10);
+	STEP(5, brk(start + 100000) == start + 100000);
+	STEP(6, start[99999] == 0);
+	return 0;
+}
+
+static int fork_cow(void)
+{
+	u32 *heap = brk(0), i;
+	int pid;
+
+	brk(heap + 20 * 1024);
+	for (i = 0; i < 20; i++)
+		heap[i * 1024] = i;
+	pid = fork();
+	STEP(1, pid >= 0);
+	if (pid == 0) {
+		for (i = 0; i < 20; i++)
+			if (heap[i * 1024] != i)
+				exit(1);
+		for (i = 0; i < 20; i += 2)
+			heap[i * 1024] = 100 + i;
+		shared = 2;
+		sched_yield();
+		for (i = 0; i < 20; i++)
+			if (heap[i * 1024] != (i & 1 ? i : 100 + i) || shared != 2)
+				exit(2);
+		exit(42);
+	}
+	for (i = 1; i < 20; i += 2)
+		heap[i * 1024] = 200 + i;
+	shared = 3;
+	sched_yield();
+	STEP(2, wait_for(pid) == 42 << 8);
+	for (i = 0; i < 20; i++)
+		STEP(3, heap[i * 1024] == (i & 1 ? 200 + i : i));
+	STEP(4, shared == 3);
+	return 0;
+}
+
+static int fork_many(void)
+{
+	int pid, i, sum = 0, status;
+
+	for (i = 1; i <= 30; i++) {
+		pid = fork();
+		STEP(1, pid >= 0);
+		if (!pid) {
+			shared += i;
+			sched_yield();
+			exit(shared);
+		}
+	}
+	while (waitpid(-1, &status, 0) > 0)
+		sum += WEXITSTATUS(status);
+	STEP(2, sum == 30 * 31 / 2 + 30);
+	STEP(3, shared == 1);
+	return 0;
+}
+
+static int exec(void)
+{
+	char *argv[] = {"usertest", "exec_target", "two words", "", NULL};
+	int pid = fork();
+
+	if (!pid) {
+		shared = 99;
+		execve("/bin/usertest", argv);
+		exit(1);
+	}
+	STEP(1, wait_for(pid) == 33 << 8);
+	return 0;
+}
+
+static int wait_statuses(void)
+{
+	int status, pid;
+
+	STEP(1, waitpid(-1, &status, 0) == -10);
+	STEP(2, waitpid(getpid(), &status, 0) == -10);
+	pid = fork();
+	if (!pid) {
+		sleep_ms(30);
+		exit(300);			/* only 8 bits of it arrive */
+	}
+	STEP(3, waitpid(pid, &status, WNOHANG) == 0);
+	STEP(4, waitpid(pid, &status, 0) == pid && status == (300 & 255) << 8);
+	STEP(5, waitpid(pid, &status, 0) == -10);
+	return 0;
+}
+
+static int preempt(void)
+{
+	int pid = fork();
+
+	if (!pid)
+		for (;;)
+			;
+	sleep_ms(30);
+	STEP(1, kill(pid, 15) == 0);
+	STEP(2, wait_for(pid) == 15);
+	return 0;
+}
+
+static int sleep_long_enough(void)
+{
+	u64 before;
+
+	sleep_ms(1);		/* the clock may tick only with interrupts */
+	before = uptime_ms();
+	STEP(1, sleep_ms(50) == 0);
+	STEP(2, uptime_ms() >= before + 49);
+	return 0;
+}
+
+static u32 set_tls(u32 *base, u32 flags)
+{
+	u32 d[4] = {-1u, (u32)base, 0xfffff, flags};
+
+	return syscall(SYS_set_thread_area, (u32)d, 0, 0) ? 0 : d[0] * 8 + 3;
+}
+
+static u32 read_gs(void)
+{
+	u32 value;
+
+	asm volatile("movl %%gs:4, %0" : "=r"(value));
+	return value;
+}
+
+static int tls(void)
+{
+	u32 block[2] = {0, 0}, selector, i, n;
+	int pids[4];
+
+	for (n = 0; n < 4; n++) {
+		pids[n] = fork();
+		if (pids[n])
+			continue;
+		block[1] = 1000 + n;
+		selector = set_tls(block, 0x51);
+		if (selector != 0x33)
+			exit(1);
+		asm volatile("movw %w0, %%gs" : : "r"(selector));
+		for (i = 0; i < 50; i++) {
+			if (read_gs() != 1000 + n)
+				exit(2);
+			block[1] = 1000 + n;
+			sched_yield();
+		}
+		exit(n);
+	}
+	for (n = 0; n < 4; n++)
+		STEP(1, wait_for(pids[n]) == (int)n << 8);
+	return 0;
+}
+
+static int tls_stale(void)
+{
+	u32 block[2] = {0, 5}, d[4] = {6, 0, 0, 0x20};
+	int pid = fork();
+
+	if (!pid) {
+		asm volatile("movw %w0, %%gs" : : "r"(set_tls(block, 0x51)));
+		syscall(SYS_set_thread_area, (u32)d, 0, 0);	/* now %gs points nowhere */
+		sched_yield();
+		exit(0);
+	}
+	/* Killed for it, or set to null: both are fine, so long as we are here. */
+	STEP(1, wait_for(pid) >= 0);
+	STEP(2, getpid() > 0);
+	return 0;
+}
+
+static int fpu_loop(u32 n)
+{
+	u32 word[4] = {n, n * 3, n * 5, n * 7}, seen[4], i, integer;
+
+	asm volatile("fninit; fildl %0; movups %1, %%xmm5" : : "m"(n), "m"(word));
+	for (i = 0; i < 100; i++) {
+		if (i % 3 == 0)
+			sched_yield();
+		else
+			asm volatile("movl $20000, %%ecx\n1:\tloop 1b" : : : "ecx");
+		asm volatile("fistl %0; movups %%xmm5, %1" : "=m"(integer), "=m"(seen));
+		if (integer != n || memcmp(seen, word, sizeof(word)))
+			return 1;
+	}
+	return 0;
+}
+
+static int fpu(void)
+{
+	int pids[4];
+	u32 n;
+
+	for (n = 0; n < 4; n++) {
+		pids[n] = fork();
+		if (!pids[n])
+			exit(fpu_loop(n * 1111 + 7));
+	}
+	STEP(1, fpu_loop(424242) == 0);
+	for (n = 0; n < 4; n++)
+		STEP(2 + n, wait_for(pids[n]) == 0);
+	return 0;
+}
+
+static int fpu_fork(void)
+{
+	u32 n = 31337, seen = 0;
+	int pid;
+
+	asm volatile("fninit; fildl %0" : : "m"(n));
+	pid = fork();
+	asm volatile("fistpl %0" : "=m"(seen));
+	if (!pid)
+		exit(seen == 31337 ? 0 : 1);
+	STEP(1, seen == 31337);
+	STEP(2, wait_for(pid) == 0);
+	return 0;
+}
+
+static int orphan(void)
+{
+	int pid = fork();
+
+	if (!pid) {
+		if (!fork()) {
+			sleep_ms(20);
+			exit(syscall(SYS_getppid, 0, 0, 0) == 0 ? 0 : 1);
+		}
+		exit(7);
+	}
+	STEP(1, wait_for(pid) == 7 << 8);
+	sleep_ms(40);
+	return 0;
+}
+
+static int files(void)
+{
+	char text[64];
+	int fd = open("/etc/motd"), i;
+
+	STEP(1, fd == 3);
+	STEP(2, read(fd, text, 7) == 7 && !memcmp(text, "Welcome", 7));
+	STEP(3, read(fd, (void *)0xc0000000, 7) == -14);
+	STEP(4, close(fd) == 0 && close(fd) == -9);
+	STEP(5, read(fd, text, 1) == -9);
+	fd = open("/bin");
+	STEP(6, fd >= 0 && read(fd, text, 1) == -21);
+	STEP(7, syscall(SYS_getdents, fd, (u32)text, sizeof(text)) > 0);
+	STEP(8, close(fd) == 0);
+	for (i = 3; i < 8; i++)
+		STEP(9, open("/proc/ps") == i);
+	STEP(10, open("/proc/ps") == -24);
+	return 0;
+}
+
+static int exec_target(int argc, char **argv)
+{
+	STEP(1, argc == 4 && !strcmp(argv[2], "two words") && !*argv[3] && !argv[4]);
+	STEP(2, shared == 1);
+	STEP(3, !((u32)__builtin_frame_address(0) & 3));
+	return 33;
+}
+
+#define TEST(name) {#name, name}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} tests[] = {
+	TEST(de), TEST(db), TEST(bp), TEST(of), TEST(br), TEST(ud), TEST(np), TEST(ss), TEST(cli),
+	TEST(hlt), TEST(in), TEST(cr3), TEST(kernel_cs), TEST(int_1f), TEST(int_20), TEST(int_6),
+	TEST(int_81), TEST(null_read), TEST(null_write), TEST(text_write), TEST(kernel_read),
+	TEST(kernel_write), TEST(beyond_brk), TEST(ac), TEST(mf), TEST(xf), TEST(syscalls),
+	TEST(registers), TEST(zeroed), {"brk", grow_and_shrink}, TEST(fork_cow), TEST(fork_many),
+	TEST(exec), {"wait", wait_statuses}, TEST(preempt), {"sleep", sleep_long_enough}, TEST(tls),
+	TEST(tls_stale), TEST(fpu), TEST(fpu_fork), TEST(orphan), TEST(files),
+};
+
+int main(int argc, char **argv)
+{
+	u32 i;
+
+	if (argc > 2 && !strcmp(argv[1], "exec_target"))
+		return exec_target(argc, argv);
+	for (i = 0; argc == 2 && i < sizeof(tests) / sizeof(tests[0]); i++)
+		if (!strcmp(argv[1], tests[i].name))
+			return tests[i].run();
+	die("usertest: expected the name of a test\n");
+}
