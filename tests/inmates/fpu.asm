@@ -79,6 +79,7 @@ main:
 .noclock:
 	test	ebp, 1023
 	jnz	.nohalt
+	mov	dword [lg + lgd.irq_enabled], 0	; or the clock could win the race to HALT
 	HCALL	HC_CLOCKEVENT, 200000
 	HCALL	HC_HALT
 .nohalt:

@@ -10,19 +10,14 @@
  * run: calls {1..24}
  * run: polite 1
  * run: polite 555
- * run: tables 1
- * run: tables 31337
+ * run: tables {1..6}
  * run: selfmap 1
- * run: descriptors 1
- * run: descriptors 90210
- * run: ring 1
- * run: ring 4711
- * run: jump1 1
- * run: jump3 1
- * run: code1 1
- * run: code1 1234
- * run: code3 1
- * run: code3 4321
+ * run: descriptors {1..6}
+ * run: ring {1..6}
+ * run: jump1 {1..4}
+ * run: jump3 {1..4}
+ * run: code1 {1..4}
+ * run: code3 {1..4}
  * run: vectors 1
  * run: straddle 1
  * status: any
@@ -245,8 +240,11 @@ static void fuzz_descriptors(void)
 		if (below(20) == 0)
 			hcall(LHCALL_LOAD_TLS, ARENA + (below(4096) & ~3u), below(9), 0, 0);
 		*(uint32_t *)(ARENA + (below(4096) & ~3u)) = draw();
-		load_segment(below(5), below(8) ? draw() & 0xff : draw());
-		run_code(below(2) ? 1 : 3, (uint32_t)user_page, (uint32_t)user_stack_end);
+		/* Ring 1 keeps its stack segment, or it could not even take the trap. */
+		uint32_t ring = below(2) ? 1 : 3;
+
+		load_segment(below(ring == 1 ? 4 : 5), below(8) ? draw() & 0xff : draw());
+		run_code(ring, (uint32_t)user_page, (uint32_t)user_stack_end);
 		if (below(50) == 0) {	/* a far jump through it */
 			user_page[0] = 0xea;
 			for (int k = 0; k < 4; k++)
@@ -315,7 +313,9 @@ static void fuzz_vectors(void)
 				user_page[1] = v;
 				user_page[2] = 0x0f;
 				user_page[3] = 0x0b;
-				run_code(ring, (uint32_t)user_page, (uint32_t)user_stack_end);
+				do	/* a late clock may hide the trap: once more */
+					run_code(ring, (uint32_t)user_page, (uint32_t)user_stack_end);
+				while (last_trap.vector == 32);
 				if (v > 31 && v != 0x80 &&
 				    (last_trap.vector != 13 || last_trap.error != v * 8 + 2)) {
 					fail_text("int n must be #GP(n*8+2)");

@@ -45,12 +45,31 @@ number_argument:
 	mov	eax, [esp + 4]
 	jmp	argument_number
 
+; Noise may well be an endless loop: the clock ends it, as if it had trapped.
+PATIENCE equ 2000000			; nanoseconds
+
+enough:	mov	eax, [trap.cs]
+	and	eax, 3
+	cmp	eax, 3
+	je	user_exit
+	mov	eax, [trap_resume]
+	test	eax, eax
+	jz	.late
+	mov	dword [trap_resume], 0
+	mov	[ebp + frame.eip], eax
+	mov	dword [ebp + frame.cs], KCS
+.late:	ret
+
 ; uint32_t run_code(ring, eip, esp): the vector of the first trap.
 run_code:
 	push	ebx
 	push	esi
 	push	edi
 	push	ebp
+	mov	dword [trap_hook + 32 * 4], enough
+	mov	dword [lg + lgd.blocked], ~1
+	HCALL	HC_CLOCKEVENT, PATIENCE
+	mov	dword [lg + lgd.irq_enabled], IF
 	mov	ecx, [esp + 20]
 	mov	eax, [esp + 24]
 	mov	edx, [esp + 28]
@@ -63,17 +82,19 @@ run_code:
 	mov	esp, edx
 .jump:	jmp	eax
 	; The handler comes back here on whatever stack there was.
-.back:	mov	esp, [keep]
+.back:	mov	esp, [ss:keep]			; ds may be anything
 	cld
 	jmp	.out
 .user:	call	run_user
-.out:	mov	dword [trap_resume], 0
-	mov	eax, KDS
+.out:	mov	eax, KDS
 	mov	ds, eax
 	mov	es, eax
+	mov	dword [trap_resume], 0
 	xor	eax, eax
 	mov	fs, eax
 	mov	gs, eax
+	mov	dword [lg + lgd.irq_enabled], 0
+	mov	dword [lg + lgd.blocked], 0xffffffff
 	mov	eax, [trap.vector]
 	pop	ebp
 	pop	edi

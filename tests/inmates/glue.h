@@ -24,6 +24,7 @@ uint32_t number_argument(uint32_t fallback);
 /*
  * Run code in ring 1 or 3 until the first trap that reaches the Guest; returns its
  * vector.  esp 0 keeps the stack (ring 1 only).  The code may destroy every register.
+ * After 2 ms the clock ends it, and the vector is 32.
  */
 uint32_t run_code(uint32_t ring, uint32_t eip, uint32_t esp);
 

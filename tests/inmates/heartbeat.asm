@@ -25,7 +25,8 @@ main:
 	mov	dword [lg + lgd.blocked], 0
 	mov	dword [lg + lgd.irq_enabled], IF
 	mov	ebp, [beats]
-.beat:	HCALL	HC_CLOCKEVENT, PERIOD
+.beat:	mov	dword [lg + lgd.irq_enabled], 0	; or the clock could win the race to HALT
+	HCALL	HC_CLOCKEVENT, PERIOD
 	HCALL	HC_HALT
 	; The time since the last beat, in ns, as long as it is below four seconds.
 	mov	eax, [lg + lgd.tv_sec]

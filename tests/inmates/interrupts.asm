@@ -28,7 +28,9 @@ main:
 	mov	ecx, AWHILE
 	call	spin
 	CHECK_EQ [irq_count], 1, "unblocking alone is enough"
-	CHECK_EQ [lg + lgd.irq_enabled], IF, "irq_enabled is back after the handler"
+	mov	eax, [lg + lgd.irq_enabled]
+	and	eax, IF
+	CHECK_EQ eax, IF, "irq_enabled is back after the handler"
 	CHECK_EQ [trap.irq_enabled], 0, "an interrupt gate clears irq_enabled"
 	mov	eax, [trap.eflags]
 	and	eax, IF
@@ -92,8 +94,10 @@ main:
 	HCALL	HC_CLOCKEVENT, 10 * MS
 	HCALL	HC_HALT
 	CHECK_EQ [irq_count], 1, "HALT sleeps until the clock"
-	CHECK_EQ [lg + lgd.irq_enabled], IF, "HALT enables interrupts"
 	CHECK_EQ eax, HC_HALT, "HALT returns its registers"
+	mov	eax, [lg + lgd.irq_enabled]
+	and	eax, IF
+	CHECK_EQ eax, IF, "HALT enables interrupts"
 
 	; HALT with one pending already returns at once.
 	mov	dword [irq_count], 0
@@ -105,18 +109,18 @@ main:
 	; Many halts: each one waits for its own interrupt.
 	mov	dword [irq_count], 0
 	mov	edi, 50
-.halts:	HCALL	HC_CLOCKEVENT, MS / 2
+.halts:	mov	dword [lg + lgd.irq_enabled], 0	; or the clock could win the race to HALT
+	HCALL	HC_CLOCKEVENT, MS / 2
 	HCALL	HC_HALT
 	dec	edi
 	jnz	.halts
 	CHECK_EQ [irq_count], 50, "fifty halts, fifty interrupts"
 
 	; The wall clock moves with deliveries.
+	mov	dword [lg + lgd.irq_enabled], 0
 	mov	edi, [lg + lgd.tv_nsec]
 	mov	ebp, [lg + lgd.tv_sec]
-	HCALL	HC_CLOCKEVENT, 20 * MS
-	HCALL	HC_HALT
-	HCALL	HC_CLOCKEVENT, 20 * MS
+	HCALL	HC_CLOCKEVENT, 40 * MS
 	HCALL	HC_HALT
 	mov	eax, [lg + lgd.tv_sec]
 	sub	eax, ebp
@@ -143,7 +147,9 @@ main:
 	SET_GATE 32, trap_stubs + 32 * 16, GATE_TRAP
 	ARM_AND_SPIN 2 * MS
 	CHECK_EQ [irq_count], 1, "delivered through a trap gate"
-	CHECK_EQ [trap.irq_enabled], IF, "a trap gate leaves irq_enabled"
+	mov	eax, [trap.irq_enabled]
+	and	eax, IF
+	CHECK_EQ eax, IF, "a trap gate leaves irq_enabled"
 	SET_GATE 32, trap_stubs + 32 * 16, GATE_INT
 
 	; The no-interrupt range: only eip counts.

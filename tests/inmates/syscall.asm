@@ -84,7 +84,8 @@ main:
 	mov	esi, esp
 	int	0x80
 	CHECK_EQ eax, 42, "int 0x80 from ring 1"
-	CHECK_EQ esp, esi, "and the stack is as before"
+	mov	edx, esp
+	CHECK_EQ edx, esi, "and the stack is as before"
 	CHECK_EQ [trap.kesp], esi, "the frame lies right below"
 
 	; Ten thousand.
