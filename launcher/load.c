@@ -120,9 +120,6 @@ static int check_segment(const struct image *img, unsigned i, const struct segme
 				"but only 0x%x in memory", img->name, i, s->filesz, s->memsz);
 	if ((uint64_t)s->offset + s->filesz > img->size)
 		return complain_short(img, "a segment", (uint64_t)s->offset + s->filesz, c);
-	if ((uint64_t)s->paddr + s->memsz > UINT32_MAX)
-		return complain(c, STATUS_OUTSIDE, "%s: segment %u at 0x%x with 0x%x bytes goes "
-				"round the end of the address space", img->name, i, s->paddr, s->memsz);
 	for (unsigned k = 0; k < img->count; k++) {
 		const struct segment *o = &img->segment[k];
 

@@ -10,9 +10,10 @@
  * And what goes out?  That is served where the Guest's kick arrives, in its own
  * thread, before it runs on.  It looks like bad manners to let a Guest wait for its
  * console.  But a console driver waits anyway: it kicks, and then spins with
- * interrupts off until we say "done".  With a thread at the other end it would spin
- * until the Host's scheduler got round to that thread; on a machine with one CPU
- * that can be several milliseconds a line, spent on nothing.
+ * interrupts off until we say "done".  With a thread at the other end it spins until
+ * the Host's scheduler gets round to that thread.  We measured it, with a Guest that
+ * prints 2000 lines in the nested machine: at the door 0.2 seconds, through the
+ * porter 0.6 with one CPU, and with two CPUs, which fight over it, 1 to 3.
  *
  * So the rule is: what the *Guest* waits for is served at the door; what waits for
  * the *world* has an eventfd, and the porter.  (A disk waits for the world as well,
@@ -29,6 +30,7 @@
 #include "launcher.h"
 
 #define WATCHES		8
+#define SILENCE		3.0	/* seconds after which a silent Guest is worth a hint */
 #define NUDGE_MS	10
 #define NUDGES		300	/* three seconds of patience */
 
@@ -36,7 +38,7 @@ static struct watch watch[WATCHES];
 static unsigned watches;
 static pthread_t runner;
 static int signal_fd;
-static double deadline;
+static double deadline, hint_at;
 static atomic_int asked = -1;
 
 struct watch *porter_watch(int fd, void (*ready)(struct watch *w), void *arg)
@@ -118,12 +120,27 @@ static void take_signal(void)
 
 static int milliseconds_left(void)
 {
-	double left;
+	double next = hint_at && (!deadline || hint_at < deadline) ? hint_at : deadline, left;
 
-	if (!deadline)
+	if (!next)
 		return -1;
-	left = (deadline - now()) * 1000;
+	left = (next - now()) * 1000;
 	return left <= 0 ? 0 : left > 1e8 ? 100000000 : (int)left + 1;
+}
+
+/* A kernel that dies before its first word looks exactly like one that is slow. */
+static void look_at_the_clock(void)
+{
+	double t = now();
+
+	if (hint_at && t >= hint_at) {
+		hint_at = 0;
+		if (!console_spoke())
+			verbose("the Guest has not said a word in %.0f seconds; --timeout=5 "
+				"would end it and show where it is", SILENCE);
+	}
+	if (deadline && t >= deadline)
+		ending_ask(STATUS_TIMEOUT);
 }
 
 /*L:620 The porter's day */
@@ -146,8 +163,7 @@ static void *porter(void *unused)
 		for (unsigned i = 0; i < watches; i++)
 			if (fds[i + 1].revents)
 				watch[i].ready(&watch[i]);
-		if (deadline && now() >= deadline)
-			ending_ask(STATUS_TIMEOUT);
+		look_at_the_clock();
 	}
 	nudge_until_gone();
 }
@@ -176,6 +192,7 @@ void porter_start(double timeout)
 	pthread_t thread;
 
 	runner = pthread_self();
+	hint_at = now() + SILENCE;
 	if (timeout)
 		deadline = now() + timeout;
 	if (pthread_create(&thread, NULL, porter, NULL))

@@ -87,7 +87,7 @@ static bool is_over(const struct image *img, struct ending *end)
 			end->status = STATUS_POWEROFF;
 			return true;
 		}
-		say("Guest crashed: %s", run->text);
+		say("Guest crashed: %s", run->text[0] ? run->text : "(it did not say why)");
 		end->status = STATUS_CRASHED;
 		return true;
 	case LG_RUN_RESTART:

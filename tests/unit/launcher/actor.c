@@ -231,7 +231,7 @@ static void *guest(void *unused)
 	if (!strcmp(part, "poweroff")) {
 		power_off(LGUEST_POWEROFF_TEXT);
 	} else if (!strcmp(part, "crash")) {
-		power_off(line + strlen(part) + 1);
+		power_off(line[strlen(part)] ? line + strlen(part) + 1 : "");
 	} else if (!strcmp(part, "kill")) {
 		to_host(LG_RUN_KILLED, 0, "E-PT-07", "bad page table entry");
 	} else if (!strcmp(part, "early")) {

@@ -282,10 +282,15 @@ static void sound_to_the_brim(void **state)
 	ph(1)->p_paddr = 0x101000;
 	ph(1)->p_memsz = 0x400000 - 0x101000;
 	eh()->e_entry = 0x101eff;
-	ph(0)->p_paddr = 0x2000;
+	ph(0)->p_paddr = 0x2000;	/* the first byte that is free */
 	assert_int_equal(check(&img), 0);
 	image_close(&img);
 	ph(0)->p_paddr = 0x100000;
+	assert_int_equal(check(&img), 0);
+	image_close(&img);
+	ph(1)->p_paddr = 0xfb000;	/* the second ends where the first begins */
+	ph(1)->p_memsz = 0x5000;
+	eh()->e_entry = 0x100000;
 	assert_int_equal(check(&img), 0);
 	image_close(&img);
 }

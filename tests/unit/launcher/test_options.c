@@ -102,6 +102,8 @@ static const struct { const char *line; int status; const char *says; } bad[] = 
 	{ "--verbos k", 0, "" },
 	{ "--initd=f k", STATUS_USAGE, "did you mean --initrd?" },
 	{ "--frobnicate k", STATUS_USAGE, "--help lists them" },
+	{ "--verbose --quiet --memory=3 k", STATUS_USAGE, "'--quiet' is no option" },
+	{ "--verbose -64 k", STATUS_TOO_LITTLE, "'-64'" },
 	{ "-v k", STATUS_USAGE, "'-v' is no option" },
 	{ "--memory", STATUS_USAGE, "needs a value" },
 	{ "--initrd= k", STATUS_USAGE, "needs a value" },

@@ -147,6 +147,12 @@ def crash():
 
 
 @test
+def crash_without_words():
+    _, _, err = run("crash")
+    expect_is(err, "launcher: Guest crashed: (it did not say why)\n", "stderr")
+
+
+@test
 def killed_by_the_host():
     status, _, err = run("kill")
     expect_is(status, 4, "status")
@@ -479,6 +485,15 @@ def verbose():
     expect_is((status, out), (0, "ready\nq"), "the end")
     for part in ("32 MiB, entry 0x100000", 'arguments "echo"', "console: started"):
         expect(part in err, f"{part!r} is not in {err!r}")
+
+
+@test
+def verbose_about_a_silent_guest():
+    status, _, err = run("silent", options=["--verbose", "--timeout=4"])
+    expect_is(status, 5, "status")
+    expect("has not said a word in 3 seconds" in err, err)
+    status, _, err = run("deaf", options=["--verbose", "--timeout=4"])
+    expect("has not said a word" not in err, err)
 
 
 def capsule(*words, script='printf "%s|" "$@"; exit 77'):

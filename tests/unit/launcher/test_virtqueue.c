@@ -297,6 +297,8 @@ static void expect_broken(const char *says)
 	X(indirect, "indirect", (put_desc(0, 0x1000, 16, VRING_DESC_F_INDIRECT, 0), offer(0))) \
 	X(one_more_than_the_ring, "went from 0 to 9", (avail[1] = NUM + 1)) \
 	X(index_goes_back, "went from 0 to 65535", (avail[1] = 65535)) \
+	X(too_far_across_the_wrap, "went from 65532 to 100", \
+	  (vq.next_avail = 65532, avail[1] = 100)) \
 	X(index_far_away, "went from 0 to 32768", (avail[1] = 32768))
 
 #define HOSTILE_TEST(name, says, deed) \
