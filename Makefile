@@ -94,7 +94,7 @@ test: host placed inmates $(TEST_KERNELS:%=host-for-%)
 test-quick: host placed inmates
 	@tests/run --quick $(ARGS)
 
-# The newest kernel that Debian has; docs for it: tools/build-host, P:380.
+# The newest kernel that Debian has, compiled by the compiler that it wants: P:380.
 test-sid: ready placed inmates
 	@tools/nested kernel fetch sid
 	+@HOST_KERNEL=sid KERNEL= KDIR= tools/build-host
@@ -125,9 +125,7 @@ clean:
 	rm -rf $(addprefix $(BUILD)/,host launcher teachos tests inmates)
 	rm -f labs/launcher labs/teachos.elf
 
-# The sid chroot has files that belong to other user ids; its own tool removes it.
 distclean: clean
-	@[ ! -e $(BUILD)/sid-root ] || tools/build-host --remove-sid-root
 	rm -rf $(BUILD)
 
 help:

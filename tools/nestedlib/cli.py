@@ -5,7 +5,7 @@ import argparse
 import os
 import sys
 
-from . import capsule, kernels
+from . import capsule, kernels, toolchain
 from .common import NestedError, build_dir
 from .machine import Machine, Request
 
@@ -82,6 +82,8 @@ def parse(argv):
     path.add_argument("--kdir", action="store_true", help="only the headers' directory")
     path.add_argument("--image", action="store_true", help="only the image")
     path.add_argument("--release", action="store_true", help="only the release")
+    path.add_argument("--toolchain", action="store_true",
+                      help="only the directory with the compiler that was fetched for it, if any")
     path.set_defaults(run=run_path)
     listing = what.add_parser("list", help="kernels that are here, and that could be")
     listing.set_defaults(run=run_list)
@@ -166,6 +168,9 @@ def run_fetch(args):
 
 def run_path(args):
     kernel = kernels.select(args.name)
+    if args.toolchain:
+        print(toolchain.bin_for(kernel.kdir) or "")
+        return
     if args.kdir or args.image or args.release:
         chosen = kernel.kdir if args.kdir else kernel.image if args.image else kernel.release
         print(chosen or "")

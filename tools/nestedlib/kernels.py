@@ -24,6 +24,7 @@ import re
 import shutil
 import subprocess
 
+from . import toolchain
 from .common import NestedError, bzimage_release, build_dir, find_program, os_release, say
 
 # Which suite of Debian carries which kernel, seen from each release of Debian.
@@ -47,7 +48,8 @@ KEYRINGS = {
 }
 # Of what headers depend on, these packages hold files that a build reads.
 HEADER_PACKAGE = re.compile(r"^linux-(headers|kbuild|[a-z0-9.-]+-headers)-")
-IMAGE_PACKAGE = re.compile(r"^linux-image-")
+# The image itself; since 7.x Debian keeps it in a package beside linux-image-*.
+IMAGE_PACKAGE = re.compile(r"^linux-(image|binary)-")
 
 
 def distribution():
@@ -316,11 +318,11 @@ class PrivateApt:
         return [os.path.join(self.debs, f) for f in sorted(os.listdir(self.debs))]
 
 
-def unpack(deb, home, *members):
-    """Unpack a .deb below `home`; with `members`, only those paths."""
+def unpack(deb, home, exclude):
+    """Unpack a .deb below `home`, except what matches `exclude`."""
     first = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
     second = subprocess.run(
-        ["tar", "-x", "--no-same-owner", "-C", home, "-f", "-"] + list(members),
+        ["tar", "-x", "--no-same-owner", "--exclude=" + exclude, "-C", home, "-f", "-"],
         stdin=first.stdout,
     )
     first.stdout.close()
@@ -333,7 +335,7 @@ def fix_headers(home, release):
 
     The packages expect to live in /usr/src and /usr/lib.  Their symbolic links
     are relative already (or made so here); the Makefile names its other half by
-    an absolute path, and .kernelvariables names one version of gcc.
+    an absolute path.
     """
     kdir = os.path.join("usr/src", "linux-headers-" + release)
     if not os.path.isdir(os.path.join(home, kdir)):
@@ -352,30 +354,34 @@ def fix_headers(home, release):
         with open(makefile, encoding="utf-8") as f:
             text = f.read()
         # Its own directory, whatever that is by then: build/ may be moved.
-        fixed = re.sub(
-            r"^include /usr/src/",
-            "include $(dir $(lastword $(MAKEFILE_LIST)))../",
-            text, flags=re.M,
-        )
+        fixed = text
+        if "/usr/src/" in text and len(text) < 1024:
+            fixed = "LG_SRC := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)\n"
+            fixed += text.replace("/usr/src/", "$(LG_SRC)/")
         if fixed != text:
             with open(makefile, "w", encoding="utf-8") as f:
                 f.write(fixed)
-    variables = os.path.join(home, kdir, ".kernelvariables")
-    if os.path.isfile(variables):
-        with open(variables, encoding="utf-8") as f:
-            text = f.read()
-        named = re.search(r"\bgcc-[0-9]+\b", text)
-        if named and shutil.which(named.group()) is None and shutil.which("gcc"):
-            with open(variables, "w", encoding="utf-8") as f:
-                f.write(text.replace(named.group(), "gcc"))
     return kdir
+
+
+def use_machine_gcc(kdir):
+    """Headers that name a gcc which is older than the machine's: take the machine's."""
+    compiler = toolchain.wanted(kdir)
+    if compiler is None or shutil.which(compiler) or toolchain.bin_for(kdir):
+        return
+    path = os.path.join(kdir, ".kernelvariables")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace(compiler, "gcc"))
 
 
 def fetch(name, refresh=False):
     """Have kernel `name` under build/kernels; returns it.  Idempotent."""
     kernel = unpacked(name)
     if kernel and not refresh:
-        return kernel
+        if not toolchain.needed(kernel.kdir):
+            return kernel
     check_name(name)
     find_program("apt-get", "apt", "E-APT-00")
     find_program("dpkg-deb", "dpkg", "E-DPKG-01")
@@ -392,16 +398,15 @@ def fetch(name, refresh=False):
     headers = apt.closure(headers_meta, HEADER_PACKAGE)
     images = apt.closure(image_meta, IMAGE_PACKAGE)
     releases = [p[len("linux-headers-"):] for p in headers]
-    image_package = next(
-        (p for p in images if p != image_meta and p[len("linux-image-"):] in releases), None
+    release = next(
+        (p[len("linux-image-"):] for p in images
+         if p != image_meta and p[len("linux-image-"):] in releases), None
     )
-    if image_package is None:
+    if release is None:
         raise NestedError("E-APT-05: no image among %s fits the headers %s" % (
             ", ".join(sorted(images)), ", ".join(sorted(headers))))
-    release = image_package[len("linux-image-"):]
-    del headers[headers_meta]
-    packages = dict(headers)
-    packages[image_package] = images[image_package]
+    packages = {p: v for p, v in images.items() if p.endswith("-" + release)}
+    packages.update((p, v) for p, v in headers.items() if p != headers_meta)
     debs = apt.download(packages)
 
     home = os.path.join(kernels_dir(), name)
@@ -410,17 +415,21 @@ def fetch(name, refresh=False):
     os.makedirs(fresh)
     try:
         for deb in debs:
-            if os.path.basename(deb).startswith("linux-image-"):
-                unpack(deb, fresh, "./boot")
-            else:
-                unpack(deb, fresh)
+            unpack(deb, fresh, exclude="./lib/modules/*/kernel")
+        images = ["boot/vmlinuz-" + release, "usr/lib/modules/%s/vmlinuz" % release]
         info = {
             "release": release,
-            "image": "boot/vmlinuz-" + release,
+            "image": next((i for i in images if os.path.exists(os.path.join(fresh, i))), images[0]),
             "kdir": fix_headers(fresh, release),
             "packages": packages,
         }
         bzimage_release(os.path.join(fresh, info["image"]))
+        compiler = toolchain.needed(os.path.join(fresh, info["kdir"]), refresh)
+        if compiler:
+            kbuild = next((p for p in headers if p.startswith("linux-kbuild-")), compiler)
+            toolchain.fetch(compiler, kbuild, apt, unpack)
+            toolchain.wrap_kbuild(fresh, compiler)
+        use_machine_gcc(os.path.join(fresh, info["kdir"]))
         with open(os.path.join(fresh, "kernel.json"), "w", encoding="utf-8") as f:
             json.dump(info, f, indent=1)
         shutil.rmtree(home, ignore_errors=True)
