@@ -52,7 +52,7 @@ enum lg_result lg_read(struct lguest *lg, u32 gpa, void *to, u32 len)
  * LGUEST_INIT introduces the page on which Host and Guest leave each other notes.  We
  * remember it for ever, so the Guest had better not move it.
  */
-static enum lg_result initialise(struct lguest *lg, u32 gpa)
+static noinline enum lg_result initialise(struct lguest *lg, u32 gpa)
 {
 	struct lguest_data *data;
 	u32 sec, nsec;
@@ -99,7 +99,7 @@ static enum lg_result initialise(struct lguest *lg, u32 gpa)
  * SHUTDOWN.  A Guest that asks for a restart gets one even if its farewell cannot be
  * read: Linux passes a NULL pointer there, dressed up as a physical address.
  */
-static enum lg_result shut_down(struct lguest *lg, u32 gpa, u32 how)
+static noinline enum lg_result shut_down(struct lguest *lg, u32 gpa, u32 how)
 {
 	char text[128] = "";
 	enum lg_result r;
@@ -120,9 +120,11 @@ static enum lg_result shut_down(struct lguest *lg, u32 gpa, u32 how)
  *
  * Arguments that a call does not use may be anything: assembly callers leave junk in
  * them.  In the interest of the next reader, every call that has effects elsewhere
- * leads to the file that tells about it.
+ * leads to the file that tells about it.  Inlined, because for a call from the ring the
+ * way here would cost as much as the call.
  */
-static enum lg_result do_hypercall(struct lguest *lg, const struct hcall_args *args, bool ring)
+static __always_inline enum lg_result do_hypercall(struct lguest *lg,
+						   const struct hcall_args *args, bool ring)
 {
 	lg_trace_hypercall(lg, args, ring);
 	if (args->number < LG_HYPERCALLS) {
@@ -155,8 +157,10 @@ static enum lg_result do_hypercall(struct lguest *lg, const struct hcall_args *a
 		lg_set_stack(lg, args->arg1, args->arg2, args->arg3);
 		break;
 	case LHCALL_TS:
-		lg->ts = args->arg1 != 0;
-		lg_arch_set_ts(lg, lg->ts);
+		if (lg->ts != (args->arg1 != 0)) {
+			lg->ts = !lg->ts;
+			lg_arch_set_ts(lg, lg->ts);
+		}
 		return LG_RESUME;
 	case LHCALL_SET_CLOCKEVENT:
 		if (args->arg1)

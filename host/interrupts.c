@@ -181,8 +181,13 @@ static noinline enum lg_result deliver_interrupt(struct lguest *lg, u32 pending)
 	lg_os_wall_clock(&sec, &nsec);
 	WRITE_ONCE(data->time.tv_sec, sec);
 	WRITE_ONCE(data->time.tv_nsec, nsec);
-	if (!candidates(lg))
+	/* Another one?  The handler will end with an IRET, which asks nobody. */
+	if (candidates(lg)) {
+		WRITE_ONCE(data->irq_pending, LGUEST_IF);
+		lg_os_nudge(lg);
+	} else {
 		WRITE_ONCE(data->irq_pending, 0);
+	}
 	return LG_RESUME;
 }
 

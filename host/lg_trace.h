@@ -12,8 +12,6 @@
 
 #include <linux/tracepoint.h>
 
-struct hcall_args;
-
 TRACE_EVENT(lguest_enter,
 	TP_PROTO(u32 cs, u32 eip),
 	TP_ARGS(cs, eip),
@@ -33,14 +31,14 @@ TRACE_EVENT(lguest_exit,
 		  __entry->cs, __entry->eip)
 );
 
+/* By value: a pointer would force the arguments into memory even when nobody listens. */
 TRACE_EVENT(lguest_hypercall,
-	TP_PROTO(const struct hcall_args *args, bool ring),
-	TP_ARGS(args, ring),
+	TP_PROTO(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4, bool ring),
+	TP_ARGS(number, arg1, arg2, arg3, arg4, ring),
 	TP_STRUCT__entry(__field(u32, number) __field(u32, arg1) __field(u32, arg2)
 			 __field(u32, arg3) __field(u32, arg4) __field(bool, ring)),
-	TP_fast_assign(__entry->number = args->number; __entry->arg1 = args->arg1;
-		       __entry->arg2 = args->arg2; __entry->arg3 = args->arg3;
-		       __entry->arg4 = args->arg4; __entry->ring = ring;),
+	TP_fast_assign(__entry->number = number; __entry->arg1 = arg1; __entry->arg2 = arg2;
+		       __entry->arg3 = arg3; __entry->arg4 = arg4; __entry->ring = ring;),
 	TP_printk("%u (%#x, %#x, %#x, %#x)%s", __entry->number, __entry->arg1, __entry->arg2,
 		  __entry->arg3, __entry->arg4, __entry->ring ? " from the ring" : "")
 );

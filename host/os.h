@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*H:140 What the pure part asks of the world
  *
- * Nine functions.  The module has them in core.c, memory.c and x86_64/arch.c; a test
+ * A dozen functions.  The module has them in core.c, memory.c and x86_64/arch.c; a test
  * program brings its own, and can then play the whole Host without a kernel.
  *
  * All may be called with interrupts off; none sleeps.
@@ -30,6 +30,9 @@ void lg_arch_set_gate(struct lguest *lg, unsigned int vector, unsigned int dpl, 
 
 /* Set or clear the real CR0.TS for the next stay in the Guest. */
 void lg_arch_set_ts(struct lguest *lg, bool ts);
+
+/* The time stamp counter: what the Guest's RDTSC would say now. */
+static inline u64 lg_arch_tsc(void);
 
 /* The physical address of one of our pages, as a page table entry wants it. */
 static inline u64 lg_os_phys(const void *page);

@@ -15,9 +15,18 @@ static inline u64 lg_os_phys(const void *page)
 	return __sme_set(__pa(page));
 }
 
+static inline u64 lg_arch_tsc(void)
+{
+	u32 low, high;
+
+	asm volatile("rdtsc" : "=a"(low), "=d"(high));
+	return low | (u64)high << 32;
+}
+
 static inline void lg_trace_hypercall(struct lguest *lg, const struct hcall_args *args, bool ring)
 {
-	trace_lguest_hypercall(args, ring);
+	trace_lguest_hypercall(args->number, args->arg1, args->arg2, args->arg3, args->arg4,
+			       ring);
 }
 
 static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, const char *what)

@@ -42,21 +42,26 @@ struct walk {
  * Read an entry of a Guest table, 4 or 8 bytes as the Guest's format has it.  The
  * table's frame may never have been touched by the Launcher: then it is fetched first.
  */
-static enum lg_result read_entry(struct lguest *lg, u32 gpa, u64 *entry, void **where)
+static noinline enum lg_result no_table(struct lguest *lg, u32 gpa)
 {
-	u32 size = lg->pae ? 8 : 4;
+	if (gpa >> LG_PAGE_SHIFT < lg->pfn_limit)
+		return lg_want_frame(lg, gpa >> LG_PAGE_SHIFT);
+	lg_kill(lg, LG_MEM_READ,
+		"bad read address %#x len %u: a page table outside memory, which ends at %#llx",
+		gpa, lg->pae ? 8 : 4, (unsigned long long)lg->pfn_limit << LG_PAGE_SHIFT);
+	return LG_OUT;
+}
+
+static __always_inline enum lg_result read_entry(struct lguest *lg, u32 gpa, bool pae, u64 *entry,
+						 void **where)
+{
+	u32 pfn = gpa >> LG_PAGE_SHIFT;
 	void *slot;
 
-	if (!lg_range_ok(lg, gpa, size)) {
-		lg_kill(lg, LG_MEM_READ,
-			"bad read address %#x len %u: a page table outside memory, which ends at %#llx",
-			gpa, size, (unsigned long long)lg->pfn_limit << LG_PAGE_SHIFT);
-		return LG_OUT;
-	}
-	if (!lg->frame[gpa >> LG_PAGE_SHIFT])
-		return lg_want_frame(lg, gpa >> LG_PAGE_SHIFT);
-	slot = (char *)lg->frame[gpa >> LG_PAGE_SHIFT] + LG_PAGE_OFFSET(gpa);
-	*entry = lg->pae ? READ_ONCE(*(u64 *)slot) : READ_ONCE(*(u32 *)slot);
+	if (unlikely(pfn >= lg->pfn_limit || !lg->frame[pfn]))
+		return no_table(lg, gpa);
+	slot = (char *)lg->frame[pfn] + LG_PAGE_OFFSET(gpa);
+	*entry = pae ? READ_ONCE(*(u64 *)slot) : READ_ONCE(*(u32 *)slot);
 	*where = slot;
 	return LG_RESUME;
 }
@@ -67,47 +72,52 @@ static bool frame_ok(struct lguest *lg, u64 frame)
 	return frame < lg->pfn_limit;
 }
 
-static bool check_directory(struct lguest *lg, u64 entry, u64 allowed, bool middle)
+static noinline bool bad_directory(struct lguest *lg, u64 entry, u64 allowed, bool middle)
 {
 	const char *name = middle ? "middle directory" : "directory";
 
-	if (entry & 0xfff & ~allowed) {
+	if (entry & 0xfff & ~allowed)
 		lg_kill(lg, middle ? LG_PT_BAD_PMD : LG_PT_BAD_PGD,
 			"bad page %s entry %#llx: bits %#llx are not for Guests", name,
 			(unsigned long long)entry, (unsigned long long)(entry & 0xfff & ~allowed));
-		return false;
-	}
-	if (!frame_ok(lg, entry >> LG_PAGE_SHIFT)) {
+	else
 		lg_kill(lg, middle ? LG_PT_PMD_FRAME : LG_PT_PGD_FRAME,
 			"bad page %s entry %#llx: it names frame %#llx, the Guest has %#x", name,
 			(unsigned long long)entry, (unsigned long long)entry >> LG_PAGE_SHIFT,
 			lg->pfn_limit);
-		return false;
-	}
-	return true;
+	return false;
 }
 
-static u32 pte_frame(u64 pte)
+static __always_inline bool check_directory(struct lguest *lg, u64 entry, u64 allowed, bool middle)
 {
-	u64 frame = (pte & LG_PTE_FRAME) >> LG_PAGE_SHIFT;
-
-	return frame > 0xffffffff ? 0xffffffff : frame;
+	if (likely(!(entry & 0xfff & ~allowed) && frame_ok(lg, entry >> LG_PAGE_SHIFT)))
+		return true;
+	return bad_directory(lg, entry, allowed, middle);
 }
 
-static bool check_pte(struct lguest *lg, u64 pte)
+/* A PTE's frame number; bit 63 (NX) and the spare bits are no part of it. */
+static u64 pte_frame(u64 pte)
 {
-	if (pte & LG_PTE_BIT7) {
+	return (pte & LG_PTE_FRAME) >> LG_PAGE_SHIFT;
+}
+
+static noinline bool bad_pte(struct lguest *lg, u64 pte)
+{
+	if (pte & LG_PTE_BIT7)
 		lg_kill(lg, LG_PT_BAD_PTE, "bad page table entry %#llx: bit 7 must be 0",
 			(unsigned long long)pte);
-		return false;
-	}
-	if (!frame_ok(lg, pte_frame(pte))) {
+	else
 		lg_kill(lg, LG_PT_PTE_FRAME,
-			"bad page table entry %#llx: it names frame %#x, the Guest has %#x",
-			(unsigned long long)pte, pte_frame(pte), lg->pfn_limit);
-		return false;
-	}
-	return true;
+			"bad page table entry %#llx: it names frame %#llx, the Guest has %#x",
+			(unsigned long long)pte, (unsigned long long)pte_frame(pte), lg->pfn_limit);
+	return false;
+}
+
+static __always_inline bool check_pte(struct lguest *lg, u64 pte)
+{
+	if (likely(!(pte & LG_PTE_BIT7) && frame_ok(lg, pte_frame(pte))))
+		return true;
+	return bad_pte(lg, pte);
 }
 /*:*/
 
@@ -118,12 +128,13 @@ static bool check_pte(struct lguest *lg, u64 pte)
  *
  * LG_RESUME: *w is filled in.  LG_AGAIN, LG_OUT: as ever.
  */
-static enum lg_result walk(struct lguest *lg, u32 gva, struct walk *w)
+static __always_inline enum lg_result walk(struct lguest *lg, u32 gva, struct walk *w)
 {
 	u64 entry;
 	u32 table;
 	enum lg_result r;
 	void *slot;
+	bool pae;
 
 	if (lg->linear) {
 		w->present = true;
@@ -135,26 +146,27 @@ static enum lg_result walk(struct lguest *lg, u32 gva, struct walk *w)
 	}
 
 	w->present = false;
-	if (lg->pae) {
-		r = read_entry(lg, (lg->cr3 & ~31u) + (gva >> 30) * 8, &entry, &slot);
+	pae = lg->pae;
+	if (pae) {
+		r = read_entry(lg, (lg->cr3 & ~31u) + (gva >> 30) * 8, pae, &entry, &slot);
 		if (r != LG_RESUME || !(entry & LG_PTE_PRESENT))
 			return r;
 		if (!check_directory(lg, entry, LG_PTE_PRESENT, false))
 			return LG_OUT;
 		table = entry & ~0xfffull;
-		r = read_entry(lg, table + ((gva >> 21) & 511) * 8, &entry, &slot);
+		r = read_entry(lg, table + ((gva >> 21) & 511) * 8, pae, &entry, &slot);
 	} else {
-		r = read_entry(lg, (lg->cr3 & ~0xfffu) + (gva >> 22) * 4, &entry, &slot);
+		r = read_entry(lg, (lg->cr3 & ~0xfffu) + (gva >> 22) * 4, pae, &entry, &slot);
 	}
 	if (r != LG_RESUME || !(entry & LG_PTE_PRESENT))
 		return r;
-	if (!check_directory(lg, entry, DIRECTORY_BITS, lg->pae))
+	if (!check_directory(lg, entry, DIRECTORY_BITS, pae))
 		return LG_OUT;
 	w->directory = entry;
 	table = entry & ~0xfffull;
 
-	r = read_entry(lg, table + (lg->pae ? ((gva >> 12) & 511) * 8 : ((gva >> 12) & 1023) * 4),
-		       &w->pte, &w->pte_slot);
+	r = read_entry(lg, table + (pae ? ((gva >> 12) & 511) * 8 : ((gva >> 12) & 1023) * 4),
+		       pae, &w->pte, &w->pte_slot);
 	if (r != LG_RESUME)
 		return r;
 	w->present = w->pte & LG_PTE_PRESENT;
@@ -221,7 +233,7 @@ static u64 shadow_entry(struct lguest *lg, u64 pte)
 /*:*/
 
 /* The fault is the Guest's own.  P in the error code is what its own tables say. */
-static enum lg_result reflect_fault(struct lguest *lg, u32 gva, u32 error, const struct walk *w)
+static noinline enum lg_result reflect_fault(struct lguest *lg, u32 gva, u32 error, const struct walk *w)
 {
 	u32 theirs = error & (LG_PF_WRITE | LG_PF_USER);
 	enum lg_result r;
@@ -290,7 +302,7 @@ static void heal(struct lguest *lg, u32 error, u64 entry)
  * The heart of it.  `error` is the CPU's, about OUR tables; what the Guest is told, if
  * anything, is about ITS tables.
  */
-static enum lg_result fill(struct lguest *lg, u32 gva, u32 error, struct walk *w)
+static __always_inline enum lg_result fill(struct lguest *lg, u32 gva, u32 error, struct walk *w)
 {
 	u64 *slot, entry;
 
@@ -398,9 +410,11 @@ enum lg_result lg_pin_stack(struct lguest *lg)
 /*H:570 SET_PTE: "I changed something"
  *
  * The Guest has changed an entry in its own table and tells us which.  If our copy
- * exists, it is stale.  When the new entry is one that will be used at once (accessed or
- * dirty is set) and its frame is at hand, we put it in place and save a fault; else we
- * just forget the old one, and the next touch will read the Guest's table.
+ * exists, it is stale.  When the new entry is one that will be used at once (accessed is
+ * set) and its frame is at hand, we put it in place and save a fault; else we just forget
+ * the old one, and the next touch will read the Guest's table.  (The original took dirty
+ * for a reason, too.  But a page that is dirty and not accessed is one whose Guest wants
+ * to know when it is used again.)
  */
 static void apply_pte(struct lguest *lg, struct lg_root *root, u32 gva, u64 pte)
 {
@@ -408,8 +422,7 @@ static void apply_pte(struct lguest *lg, struct lg_root *root, u32 gva, u64 pte)
 
 	if (!slot)
 		return;
-	if ((pte & LG_PTE_PRESENT) && (pte & (LG_PTE_ACCESSED | LG_PTE_DIRTY)) &&
-	    lg->frame[pte_frame(pte)])
+	if ((pte & LG_PTE_PRESENT) && (pte & LG_PTE_ACCESSED) && lg->frame[pte_frame(pte)])
 		*slot = shadow_entry(lg, pte);
 	else
 		*slot = 0;

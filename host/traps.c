@@ -203,7 +203,8 @@ static bool is_software_interrupt(const u8 *code, u32 have, unsigned int *vector
 	return false;
 }
 
-static enum lg_result general_protection(struct lguest *lg)
+/* noinline: its stack frame would be paid for by every hypercall. */
+static noinline enum lg_result general_protection(struct lguest *lg)
 {
 	struct lg_trap_frame *regs = lg_regs(lg);
 	u32 error = regs->error;
@@ -264,6 +265,7 @@ static void record_exit(struct lguest *lg, u32 trapno)
 	record->eip = regs->eip;
 	record->number = regs->eax;
 	record->cr2 = lg->pages->cr2;
+	record->tsc = lg_arch_tsc();
 }
 
 /*H:240 One exit
