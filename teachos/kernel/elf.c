@@ -80,7 +80,7 @@ int elf_load(u32 root, const char *image, u32 size, u32 *entry, u32 *brk)
 		return -ENOEXEC;
 	for (i = 0; i < h.phnum; i++) {
 		memcpy(&s, image + h.phoff + i * sizeof(s), sizeof(s));
-		if (s.type != SEGMENT_LOAD)
+		if (s.type != SEGMENT_LOAD || !s.memsz)
 			continue;
 		error = load_segment(root, image, size, &s);
 		if (error)

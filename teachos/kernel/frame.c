@@ -45,6 +45,11 @@ static void free_remove(u32 n)
 	f->refs = 1;
 }
 
+static bool within(u32 n, u32 begin, u32 end)
+{
+	return n * PAGE_SIZE >= begin && n * PAGE_SIZE < end;
+}
+
 /*
  * first_free: the first physical byte after the kernel's image; the table of frames
  * is put there.  What lies between 4 KiB and 1 MiB is free as well: this PC never
@@ -63,7 +68,8 @@ void frame_init(u32 first_free, u32 memory)
 		panic("%u KiB of memory do not even hold the kernel", memory >> 10);
 	memset(frames, 0, frame_count * sizeof(*frames));
 	for (n = frame_count - 1; n > 0; n--) {
-		if (n * PAGE_SIZE >= (1u << 20) && n * PAGE_SIZE < table_end)
+		if (within(n, 1u << 20, table_end) ||
+		    within(n, boot_info.ramdisk, boot_info.ramdisk + boot_info.ramdisk_size))
 			frames[n].refs = 1;
 		else
 			free_push(n);

@@ -54,6 +54,7 @@ static inline u32 virt_to_phys(const void *virt)
 /* What a back end knows before C runs; it fills this in, then calls kernel_main(). */
 struct boot_info {
 	u32 memory;		/* bytes of RAM, from physical 0 */
+	u32 ramdisk, ramdisk_size;	/* what the boot loader brought along; 0: nothing */
 	u32 reserved_top;	/* bytes at the top of the address space to keep off */
 	char command_line[512];
 };

@@ -11,6 +11,7 @@
 #define VA SCRATCH_BASE			/* kernel half */
 #define USER_VA 0x20000000u		/* user half, in roots of our own */
 
+/* The Host writes page tables too (accessed, dirty), so tests read them as volatile. */
 static volatile u32 *const scratch = (u32 *)VA;
 static volatile u32 *const user = (u32 *)USER_VA;
 
@@ -43,7 +44,7 @@ static const char *expect_fault(u32 address, u32 error)
 }
 
 static void try_read(u32 va) { TRAP("movl (%%eax), %%ecx", va); }
-static void try_write(u32 va) { TRAP("orl $1, (%%eax)", va); }
+static void try_write(u32 va) { TRAP("movl %%eax, (%%eax)", va); }
 
 static void try_call(u32 va)
 {
@@ -78,7 +79,7 @@ SELFTEST(absent_is_not_cached, "paging/a new page needs no call")
 SELFTEST(accessed_dirty, "paging/accessed and dirty")
 {
 	u32 frame = frame_with(7), value;
-	pte_t *pte = pte_lookup(current_root, VA);
+	volatile pte_t *pte = pte_lookup(current_root, VA);
 
 	*pte = frame | PTE_P | PTE_RW;
 	value = *scratch;
@@ -101,7 +102,7 @@ SELFTEST(accessed_dirty, "paging/accessed and dirty")
 SELFTEST(dirty_after_set, "paging/dirty after a clean entry was announced")
 {
 	u32 frame = frame_with(7);
-	pte_t *pte = pte_lookup(current_root, VA);
+	volatile pte_t *pte = pte_lookup(current_root, VA);
 
 	*pte = frame | PTE_P | PTE_RW | PTE_A;
 	try_read(VA);
@@ -310,7 +311,8 @@ SELFTEST(flush_user_part, "paging/flushing the user part")
 SELFTEST(top_entry, "paging/a whole slot of the top table exchanged")
 {
 	u32 one, two;
-	pte_t *top, *other, kept;
+	volatile pte_t *top, *other;
+	pte_t kept;
 
 	CHECK(enter_new_root(&one, 1) && enter_new_root(&two, 2), "no memory");
 	top = (pte_t *)phys_to_virt(one) + top_index(USER_VA);

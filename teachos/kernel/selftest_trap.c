@@ -173,6 +173,9 @@ SELFTEST(xf, "trap/SSE division by zero")
 {
 	static const struct expectation e = {raise_xf, 19, 0, ANYWHERE};
 
+	raise_xf();
+	if (!trap_probe.hits)
+		return test_skip("this processor does not raise it (QEMU's TCG does not)");
 	return try(&e, GATE_INTERRUPT, 0);
 }
 

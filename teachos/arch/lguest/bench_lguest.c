@@ -72,13 +72,16 @@ static void bench_ring(const char *name, struct hcall_args call, u32 null10)
 
 /*G:730 The price of looking at a page
  *
- * When the Host has never seen a frame it must find it and pin it; when it has, only
- * a shadow entry is missing.  So several hundred pages that nobody ever touched are
- * read once, forgotten (FLUSH_TLB), and read again.  They lie side by side, so the
- * tables that they need are few.  The scratch window of the kernel half serves.
+ * When the Host needs a page it finds out which one in our tables, and puts it into
+ * the shadow.  What that costs depends on how well it knows the page:
  *
- * "Never touched" is arranged by taking frames from the far end of memory, those that
- * were never handed out since boot.
+ *	fill_new	nobody ever touched it: the Launcher has not got it itself
+ *	fill_unpinned	the Launcher wrote to it, the Host has not met it (this needs
+ *			an --initrd of two megabytes or more: those are such pages)
+ *	fill_pinned	the Host had it before, only the shadow entry is missing
+ *
+ * 512 pages side by side are read, so that the tables they need hardly count.  The
+ * scratch window of the kernel half serves.
  */
 #define PAGES 512u
 
@@ -92,16 +95,16 @@ static u32 touch_all(void)
 	return rdtsc() - start;
 }
 
-static void map_scratch(u32 first_frame, u32 flags)
+static void map_scratch(u32 first, u32 flags)
 {
 	u32 i;
 
 	for (i = 0; i < PAGES; i++)
 		*pte_lookup(kernel_root, SCRATCH_BASE + i * PAGE_SIZE) =
-			flags ? (first_frame + i * PAGE_SIZE) | flags | PTE_P : 0;
+			flags ? (first + i * PAGE_SIZE) | flags | PTE_P : 0;
 }
 
-static u32 forget_all_one_by_one(void)
+static u32 forget_one_by_one(void)
 {
 	u64 start = rdtsc();
 	u32 i;
@@ -111,33 +114,48 @@ static u32 forget_all_one_by_one(void)
 	return rdtsc() - start;
 }
 
-static void bench_fill(void)
+static void bench_pages(u32 first, const char *first_touch)
 {
-	/* The last pages of RAM but one mebibyte, where kernel stacks come from.  Free
-	 * frames are handed out from the bottom, so these are as they were at boot; they
-	 * are only read. */
-	u32 memory = boot_info.memory < DIRECT_MAX ? boot_info.memory : DIRECT_MAX;
-	u32 first = memory - (1u << 20) - PAGES * PAGE_SIZE, cold, warm, one_by_one;
+	u32 cold, forget, warm;
 
 	map_scratch(first, PTE_A);
 	cold = touch_all();
-	one_by_one = forget_all_one_by_one();
+	forget = forget_one_by_one();
 	warm = touch_all();
-	bench_print("fill_unpinned", cold * 10 / PAGES, "ticks");
-	bench_print("fill_forgotten", warm * 10 / PAGES, "ticks");
-	bench_print("set_pte_forget", one_by_one * 10 / PAGES, "ticks");
-	warm = touch_all();
-	bench_print("touch_present", warm * 10 / PAGES, "ticks");
-	map_scratch(first, 0);
-	forget_all_one_by_one();
-	/* The same with frames that stay pinned through their place in the direct map. */
-	for (cold = 0; cold < PAGES; cold++)
-		(void)*(volatile u32 *)phys_to_virt(first + cold * PAGE_SIZE);
-	map_scratch(first, PTE_A);
-	warm = touch_all();
+	bench_print(first_touch, cold * 10 / PAGES, "ticks");
+	bench_print("set_pte_forget", forget * 10 / PAGES, "ticks");
 	bench_print("fill_pinned", warm * 10 / PAGES, "ticks");
 	map_scratch(first, 0);
 	pv.flush_all();
+}
+
+static void bench_fill(void)
+{
+	u32 memory = boot_info.memory < DIRECT_MAX ? boot_info.memory : DIRECT_MAX;
+	u32 top = boot_info.ramdisk ? boot_info.ramdisk : memory;
+
+	if (boot_info.ramdisk_size >= PAGES * PAGE_SIZE)
+		bench_pages(boot_info.ramdisk, "fill_unpinned");
+	/* Frames are handed out from the bottom, kernel stacks from the top: in the
+	 * middle of memory they are as they were at boot.  They are only read. */
+	bench_pages((top / 2) & ~PAGE_MASK, "fill_new");
+}
+
+/* What comes next shall find frames that the Host knows, as it would in a Guest that
+ * has been running for a while. */
+static void meet_frames(u32 count)
+{
+	u32 chain = 0, frame;
+
+	while (count-- && (frame = frame_alloc()) != 0) {
+		*(u32 *)phys_to_virt(frame) = chain;
+		chain = frame;
+	}
+	while (chain) {
+		frame = chain;
+		chain = *(u32 *)phys_to_virt(frame);
+		frame_put(frame);
+	}
 }
 /*:*/
 
@@ -183,6 +201,7 @@ void bench_backend(void)
 	struct bench_result r;
 
 	bench_fill();
+	meet_frames(2048);
 	bench_report("empty_loop", bench_measure(empty_loop, NULL, CALLS));
 	r = bench_measure(repeat, &null, CALLS);
 	bench_report("null_hypercall", r);

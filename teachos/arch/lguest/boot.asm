@@ -91,8 +91,8 @@ start:
 	mov esp, boot_stack_top		; and up we go
 	mov eax, lguest_start
 	xor ebp, ebp			; the end of every backtrace
-	call eax
-	ud2				; it does not return
+	push ebp			; nobody to return to
+	jmp eax
 ;:*
 
 section .bss

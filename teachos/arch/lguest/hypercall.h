@@ -21,15 +21,30 @@ static inline void hypercall(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4)
 		     : "memory");
 }
 
+/*:*/
+
 /* Queued if a batch is open and the ring has room, else made at once. */
 void lazy_hypercall(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4);
-/* Puts one call into the ring; false if the ring is full. */
-bool ring_push(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4);
 /* Runs what the ring holds, if it holds anything. */
 void ring_flush(void);
-/* The slot that the next ring_push() will use. */
-unsigned int ring_position(void);
-/*:*/
+/* The slot that the next ring_push() will use: 0..63. */
+extern unsigned int ring_position;
+extern bool ring_used;
+
+/* Puts one call into the ring; false if the ring is full.  The story is in ring.c. */
+static inline bool ring_push(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4)
+{
+	volatile u8 *status = &lguest_data.hcall_status[ring_position];
+
+	if (*status != LHCALL_RING_FREE)
+		return false;
+	lguest_data.hcalls[ring_position] = (struct hcall_args){number, arg1, arg2, arg3, arg4};
+	asm volatile("" : : : "memory");	/* the words, then the status */
+	*status = 0;
+	ring_position = (ring_position + 1) % LHCALL_RING_SIZE;
+	ring_used = true;
+	return true;
+}
 
 /* What the Host handed us at the door; boot.asm fills it. */
 struct boot_registers {

@@ -226,6 +226,7 @@ struct pv_ops pv = {
 
 /* boot_params, the little of it that we look at (Documentation/x86/boot.rst). */
 #define BOOT_E820_MAP		0x2d0	/* u64 address, u64 size, u32 type */
+#define BOOT_RAMDISK		0x218	/* u32 address, u32 size */
 #define BOOT_CMD_LINE_PTR	0x228
 
 /*G:190 The letter on the doormat
@@ -244,6 +245,8 @@ void lguest_start(void)
 	memcpy(&memory, params + BOOT_E820_MAP + 8, sizeof(memory));
 	memcpy(&line, params + BOOT_CMD_LINE_PTR, sizeof(line));
 	boot_info.memory = memory;
+	memcpy(&boot_info.ramdisk, params + BOOT_RAMDISK, 4);
+	memcpy(&boot_info.ramdisk_size, params + BOOT_RAMDISK + 4, 4);
 	boot_info.reserved_top = lguest_data.reserve_mem;
 	if (line && line < (8u << 20))
 		strcopy(boot_info.command_line, phys_to_virt(line),

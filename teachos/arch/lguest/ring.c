@@ -13,37 +13,16 @@
  * then the call is simply made directly, and as that empties the ring before it is
  * looked at, nothing overtakes anything.
  *
- * Batches don't nest, and calls made by an interrupt handler are never held back:
- * there is nobody left to send them off when the handler returns.
+ * Batches don't nest.  Interrupt handlers never use the ring: they make their calls
+ * directly, and if such a call comes between two lines of ring_push() (hypercall.h),
+ * the Host finds a slot that is not yet "please do", and leaves it.
  */
 #include "hypercall.h"
 #include "kernel.h"
 
-static unsigned int position;		/* 0..63, always the Host's cursor plus what waits */
-static bool batching, ring_used;
-
-bool ring_push(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4)
-{
-	bool irqs = irq_save();
-	volatile u8 *status = &lguest_data.hcall_status[position];
-	bool room = *status == LHCALL_RING_FREE;
-
-	if (room) {
-		lguest_data.hcalls[position] =
-			(struct hcall_args){number, arg1, arg2, arg3, arg4};
-		asm volatile("" : : : "memory");	/* the words, then the status */
-		*status = 0;
-		position = (position + 1) % LHCALL_RING_SIZE;
-		ring_used = true;
-	}
-	irq_restore(irqs);
-	return room;
-}
-
-unsigned int ring_position(void)
-{
-	return position;
-}
+unsigned int ring_position;		/* always the Host's cursor plus what waits */
+bool ring_used;
+static bool batching;
 
 void ring_flush(void)
 {

@@ -165,7 +165,7 @@ SELFTEST(ring_lazy, "ring/a batch of a hundred")
 
 SELFTEST(ring_any_status, "ring/any status but 0xff means: please do")
 {
-	u32 position = ring_position();
+	u32 position = ring_position;
 
 	push_limit(0x321);
 	lguest_data.hcall_status[position] = 0x80;
