@@ -155,7 +155,7 @@ static void fuzz_tables(void)
 			table[below(64 * 1024)] = draw();
 		else
 			table[below(64 * 1024)] =
-				(below(0x4000) << 12) | (draw() & 0xf7f);
+				((0x400 + below(0xb00)) << 12) | (draw() & 0xf7f);
 		kernel_root[slot] = page | (draw() & 0x67);
 		if (below(300) == 0)
 			kernel_root[slot] = nasty();

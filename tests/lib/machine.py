@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MIT
+"""Runs things in the nested machine, by way of tools/nested, and reads its log."""
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import tempfile
+import threading
+
+from .verdict import FAIL, PASS, Broken, Overdue, Result
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+NESTED = os.path.join(TOP, "tools", "nested")
+BATCH = os.path.join(TOP, "tests", "nested", "batch.sh")
+
+# What must not be in the log of a kernel that is well.
+TROUBLE = re.compile(
+    r"\bBUG\b|Oops|WARNING|Call Trace|stack segment|general protection|"
+    r"double fault|Kernel panic|rcu.*(stall|kthread starved)|lockdep|possible circular|"
+    r"soft lockup|hard LOCKUP|hung_task|blocked for more than|scheduling while atomic|"
+    r"sleeping function called|Bad page|bad page state|refcount_t|UBSAN|KASAN|KFENCE|"
+    r"kmemleak|unchecked MSR|Unable to handle|E-HOST-01|segfault|NMI watchdog: Watchdog|"
+    r"list_(add|del) corruption|use-after-free|trap invalid opcode|dazed and confused")
+
+# Lines of a healthy boot that look like trouble.  Each with its reason.
+HARMLESS = [
+    # The speculation mitigations of the emulated CPU: says so on every boot.
+    re.compile(r"(Spectre|MDS|RETBleed|TAA|MMIO|SRBDS|GDS|L1TF|Meltdown).*WARNING|"
+               r"WARNING: (Spectre|MDS|.*microcode)", re.I),
+    # Prints its configuration: "NMI watchdog: Enabled", "lockdep" in a list of options.
+    re.compile(r"NMI watchdog: (Enabled|Perf)"),
+    # Kernel command line and the list of it, which may name anything.
+    re.compile(r"Command line:|Kernel command line:"),
+]
+
+# The kernel wonders who sent the NMIs that a test injects by hand.
+NMI_SURPRISE = re.compile(r"Uhhuh\. NMI received|Dazed and confused, but trying to continue|"
+                          r"INFO: NMI handler .* took too long|perf: interrupt took too long", re.I)
+
+JOB_LOCK = threading.Lock()
+RUNNING = set()
+
+
+class Config:
+    """A kernel, a CPU model, a number of CPUs."""
+
+    def __init__(self, kernel, cpu, smp, append=""):
+        self.kernel = kernel
+        self.cpu = cpu
+        self.smp = smp
+        self.append = append
+
+    def __str__(self):
+        return "%s-%s-%d" % (self.kernel, self.cpu, self.smp)
+
+    def options(self):
+        words = ["--kernel", self.kernel, "--cpu", self.cpu, "--smp", str(self.smp)]
+        return words + (["--append", self.append] if self.append else [])
+
+
+def need(path, how):
+    """A file that has to be there; its absence fails the test, it doesn't skip it."""
+    if not os.path.exists(path):
+        raise Broken("%s is missing: %s" % (os.path.relpath(path, TOP), how))
+    return path
+
+
+def stop(process):
+    """End a process group that we started, all of it."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def stop_all():
+    for process in list(RUNNING):
+        stop(process)
+
+
+class Outcome:
+    def __init__(self, status, output, log):
+        self.status = status
+        self.output = output
+        self.log = log
+
+
+def run(words, patience, on_line=None, log=None, cwd=None, env=None, merge=True):
+    """Run a command to its end.  on_line gets each line as it comes.  -> (status, output)"""
+    process = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        start_new_session=True, cwd=cwd or TOP, env=env)
+    RUNNING.add(process)
+    overdue = threading.Event()
+
+    def give_up():
+        overdue.set()
+        stop(process)
+
+    timer = threading.Timer(patience, give_up)
+    timer.start()
+    lines = []
+    try:
+        for raw in process.stdout:
+            line = raw.decode("utf-8", "replace")
+            lines.append(line)
+            if on_line:
+                on_line(line.rstrip("\r\n"))
+        status = process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            stop(process)
+        RUNNING.discard(process)
+    if overdue.is_set():
+        raise Overdue("still running after %d s: %s" % (patience, " ".join(words[:6])))
+    return status, "".join(lines)
+
+
+def nested(config, command, files=(), collect=(), patience=120, on_line=None, extra=()):
+    """tools/nested exec.  -> Outcome.  Raises Broken if the machine itself failed."""
+    with tempfile.NamedTemporaryFile(prefix="lg-log-", suffix=".txt") as log:
+        words = [NESTED, "exec"] + config.options()
+        words += ["--timeout", str(patience), "--log", log.name]
+        for f in files:
+            words += ["--file", f]
+        for there, here in collect:
+            words += ["--collect", "%s:%s" % (there, here)]
+        words += list(extra) + ["--"] + list(command)
+        status, output = run(words, patience + 30, on_line)
+        text = log.read().decode("utf-8", "replace")
+    if status == 124:
+        raise Overdue("the nested machine was stopped after %d s: %s"
+                      % (patience, tail(output, 3)))
+    if status == 125:
+        trouble = check_log(text)
+        if trouble:
+            raise Overdue("the nested kernel died: %s" % trouble[0])
+        raise Broken("the nested machine failed: %s" % tail(output, 3))
+    return Outcome(status, output, text)
+
+
+def tail(text, count):
+    return " / ".join(l.strip() for l in text.strip().splitlines()[-count:])
+
+
+def check_log(text, also_harmless=()):
+    """The lines of a kernel log that mean trouble."""
+    harmless = list(HARMLESS) + list(also_harmless)
+    return [line.strip() for line in text.splitlines()
+            if TROUBLE.search(line) and not any(h.search(line) for h in harmless)]
+
+
+def log_results(prefix, log, rmmod=True, also_harmless=()):
+    """Two Results about a nested kernel's log: it is clean, and the module went away."""
+    trouble = check_log(log, also_harmless)
+    if not log.strip():
+        results = [Result(prefix + "/log", FAIL, "there is no log")]
+    elif trouble:
+        results = [Result(prefix + "/log", FAIL, trouble[0], "\n".join(trouble[:40]))]
+    else:
+        results = [Result(prefix + "/log", PASS)]
+    if rmmod:
+        if "nested: rmmod lg: ok" in log:
+            results.append(Result(prefix + "/rmmod", PASS))
+        else:
+            said = [l for l in log.splitlines() if "rmmod" in l]
+            results.append(Result(prefix + "/rmmod", FAIL,
+                                  said[-1] if said else "the module was not removed"))
+    return results
+
+
+class Step:
+    """What batch.sh reported about one step of a plan."""
+
+    def __init__(self, output, fields):
+        self.output = output
+        self.status = int(fields["status"])
+        self.seconds = float(fields["ended"]) - float(fields["started"])
+        self.guests = fields["guests"]
+        self.pinned = fields["pinned"]
+        self.tables = fields["tables"]
+
+
+def batch(config, plan, files, patience, on_line=None, extra=()):
+    """Carry out a plan in one boot.  -> (Outcome, {id: Step}, last counters)"""
+    mark = "mark-" + secrets.token_hex(8)
+    with tempfile.TemporaryDirectory(prefix="lg-batch-") as folder:
+        plan_file = os.path.join(folder, "plan")
+        results = os.path.join(folder, "results")
+        with open(plan_file, "w", encoding="utf-8") as f:
+            for step in plan:
+                f.write("\t".join(str(s) for s in step) + "\n")
+        outcome = nested(
+            config, ["sh", "/root/batch.sh", "/root/plan", "/root/results", mark],
+            files=[BATCH, plan_file] + list(files),
+            collect=[("/root/results", results)], patience=patience, on_line=on_line,
+            extra=extra)
+        try:
+            with open(results, encoding="utf-8", errors="replace") as f:
+                text = f.read()
+        except OSError:
+            raise Broken("the machine returned no results: %s" % tail(outcome.output, 3))
+    steps, current, lines, last = {}, None, [], None
+    for line in text.splitlines(keepends=True):
+        if line.startswith(mark + " begin "):
+            current, lines = line.split()[2], []
+        elif line.startswith(mark + " end "):
+            words = line.split()
+            steps[words[2]] = Step("".join(lines), dict(w.split("=", 1) for w in words[3:]))
+            current = None
+        elif line.startswith(mark + " done "):
+            last = dict(w.split("=", 1) for w in line.split()[2:])
+        elif line.startswith(mark + " error"):
+            raise Broken(line.split(" ", 1)[1].strip())
+        elif current:
+            lines.append(line)
+    return outcome, steps, last
+
+
+def counter_result(prefix, last):
+    """A Result: the Host holds nothing when no Guest runs."""
+    name = prefix + "/counters"
+    if last is None:
+        return Result(name, FAIL, "the batch did not reach its end")
+    if last != {"guests": "0", "pinned": "0", "tables": "0"}:
+        return Result(name, FAIL, "expected 0 guests, pinned pages and tables at the end, "
+                      "got %(guests)s, %(pinned)s and %(tables)s" % last)
+    return Result(name, PASS)

@@ -1,0 +1,891 @@
+# SPDX-License-Identifier: MIT
+"""The suites: each is a function that carries something out and returns Results."""
+
+import glob
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from . import inmates as inmates_of
+from . import machine
+from .machine import BUILD, TOP, Config, batch, counter_result, log_results, need, nested
+from .verdict import ERROR, FAIL, PASS, Broken, Overdue, Result
+
+INMATES = os.path.join(TOP, "tests", "inmates")
+LAUNCHER = os.path.join(BUILD, "launcher", "launcher")
+TEACHOS = {"teachos": os.path.join(BUILD, "teachos", "teachos.elf"),
+           "teachos-pae": os.path.join(BUILD, "teachos", "teachos-pae.elf")}
+
+
+def elf(name):
+    return need(os.path.join(BUILD, "inmates", name + ".elf"), "make inmates")
+
+
+def check(name, good, why, detail=""):
+    """A Result from a condition."""
+    return Result(name, PASS) if good else Result(name, FAIL, why, detail)
+
+
+# ---- User space -------------------------------------------------------------------
+
+def make_unit(folder):
+    """A folder of user-space tests that prints TAP-like lines."""
+    prefix = "unit/" + os.path.basename(folder)
+
+    def suite(wanted):
+        need(os.path.join(folder, "Makefile"), "this suite is part of the repository")
+        status, output = machine.run(
+            ["make", "--no-print-directory", "-C", folder, "run", "BUILD=" + BUILD], 300)
+        results = []
+        for line in output.splitlines():
+            m = re.match(r"^(ok|not ok|skip) ([^:#]+?)(?::\s*(.*))?(?:\s*#.*)?$", line)
+            if not m:
+                continue
+            name = m.group(2)
+            name = name if name.startswith("unit/") else "unit/" + name
+            if m.group(1) == "ok":
+                results.append(Result(name, PASS))
+            elif m.group(1) == "skip":
+                # Nothing of ours may be missing: what cannot run has failed.
+                results.append(Result(name, FAIL, "skipped: " + (m.group(3) or "")))
+            else:
+                results.append(Result(name, FAIL, m.group(3) or "see above", output[-4000:]))
+        failed = [r for r in results if r.word != PASS]
+        if not results:
+            return [Result(prefix, ERROR, "no test was run: %s" % machine.tail(output, 3), output)]
+        if status != 0 and not failed:
+            results.append(Result(prefix + "/status", FAIL, "make ended with status %d: %s"
+                                  % (status, machine.tail(output, 2)), output[-4000:]))
+        return results
+    return suite
+
+
+def literate_tool(wanted):
+    """tools/literate finds what it should find; each problem is planted here first."""
+    tool = os.path.join(TOP, "tools", "literate")
+    prefix = "literate/tool"
+    opening, ending = "/*" + "%s:%s", ":" + "*/"
+
+    def run_on(files, *arguments):
+        with tempfile.TemporaryDirectory(prefix="lg-story-") as folder:
+            for name, text in files.items():
+                path = os.path.join(folder, name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(text)
+            p = subprocess.run([tool, "--root", folder] + list(arguments),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            return p.returncode, p.stdout.decode(), p.stderr.decode()
+
+    def block(letter, number, title="Title", text=" * text\n"):
+        return opening % (letter, number) + " " + title + "\n" + text + " " + ending + "\n"
+
+    whole = {"story/%s.c" % letter: block(letter, "100") for letter in "PGDLHSM"}
+    planted = [
+        ("clean", {}, 0, "0 problems"),
+        ("duplicate", {"host/x.c": block("H", "100")}, 1, "H:100 is taken"),
+        ("unterminated", {"host/x.c": (opening % ("H", "200")) + " T\n */\nint x;\n"}, 1,
+         "host/x.c:1: H:200 never ends"),
+        ("nested", {"host/x.c": (opening % ("H", "200")) + " T\n */\n" + block("H", "210")}, 1,
+         "host/x.c:3: H:210 opens inside H:200"),
+        ("unknown letter", {"host/x.c": block("Q", "100")}, 1, "unknown part letter 'Q'"),
+        ("two digits", {"host/x.c": block("H", "20")}, 1, "three digits"),
+        ("too long", {"host/x.c": block("H", "200", text=" * " + "word " * 601 + "\n")}, 1,
+         "more than 600"),
+        ("silent file", {"host/x.c": "int x;\n"}, 1, "host/x.c:1: no fragment"),
+        ("silent test", {"tests/x.c": "int x;\n"}, 0, "0 problems"),
+        ("stray end", {"host/x.c": block("H", "200") + "/*" + ending + "\n"}, 1,
+         "no fragment is open"),
+        ("no title", {"host/x.c": block("H", "200", title="")}, 1, "H:200 has no title"),
+        ("NASM", {"switcher/x.asm": ";S" + ":200 T\n; text\nnop\n;" + ":*\n"}, 0, "8 fragments"),
+        ("NASM, no end", {"switcher/x.asm": ";S" + ":200 T\n; text\nnop\n"}, 1, "S:200 never ends"),
+        ("hash", {"Makefile": "#P" + ":200 T\n# text\nall:\n#" + ":*\n"}, 0, "8 fragments"),
+    ]
+    results = []
+    for name, files, status, text in planted:
+        got, out, err = run_on(dict(whole, **files), "--check")
+        results.append(check("%s/%s" % (prefix, name), got == status and text in out,
+                             "status %d, expected %d with '%s': %s" % (got, status, text, out)))
+    for typo, part in (("Hots", "Host"), ("preperation", "Preparation"), ("Switch", "Switcher"),
+                       ("Drivers!", "Drivers"), ("beer", "Beer")):
+        got, out, err = run_on(whole, typo)
+        named = part in err or part.lower() == typo.rstrip("!").lower()
+        results.append(check("%s/typo %s" % (prefix, typo), got == 0 and ":100" in out and named,
+                             "status %d: %s" % (got, err)))
+    got, out, err = run_on(whole, "xyzzy")
+    results.append(check(prefix + "/no such part", got == 2 and "xyzzy" in err
+                         and len(err.splitlines()) == 1, "status %d: %s" % (got, err)))
+    got, out, err = run_on({"b.c": block("H", "110", "Second") + block("H", "090", "First")
+                            + "int z;\n", "a.asm": ";H" + ":100 Between\n; hello\nret\n;" + ":*\n"},
+                           "Host")
+    order = [out.find(t) for t in ("H:090", "H:100", "H:110")]
+    results.append(check(prefix + "/order across files", order == sorted(order) and -1 not in order
+                         and "\nhello\n" in out and "\nret\n" in out and "int z" not in out,
+                         "got: " + out))
+    return results
+
+
+def literate_check(wanted):
+    """The story of this very tree."""
+    status, output = machine.run([os.path.join(TOP, "tools", "literate"), "--check"], 60)
+    return [check("literate/check", status == 0, machine.tail(output, 1), output)]
+
+
+# ---- Inmates ----------------------------------------------------------------------
+
+def make_inmates(config, names=None, beats=150):
+    """All inmates (or some) in one boot: the good ones alone, the others with a heartbeat."""
+    prefix = "inmates/%s" % config
+
+    def suite(wanted):
+        known = inmates_of.load(INMATES)
+        chosen = [n for n in known if (names is None or n in names) and wanted(prefix + "/" + n)]
+        good = [n for n in chosen if not known[n].expect and known[n].status != {0, 3, 4, 5}]
+        bad = [n for n in chosen if n not in good and n != "heartbeat"]
+        good = [n for n in good if n != "heartbeat"]
+        plan, runs = [], []
+
+        def add(name):
+            inmate = known[name]
+            for k, arguments in enumerate(inmate.runs):
+                ident = "%s.%d" % (name, k)
+                runs.append((ident, name, arguments))
+                plan.append(("run", ident, inmate.patience + 10, inmate.command(arguments)))
+
+        for name in good:
+            add(name)
+        files = [elf(n) for n in chosen]
+        if bad:
+            heart = known["heartbeat"]
+            if "heartbeat" not in chosen:
+                files.append(elf("heartbeat"))
+            plan.append(("start", "heartbeat.0", heart.patience + 10,
+                         heart.command(str(beats))))
+        for name in bad:
+            add(name)
+        if bad:
+            plan.append(("join", "heartbeat.0"))
+            runs.append(("heartbeat.0", "heartbeat", str(beats)))
+        elif "heartbeat" in chosen:
+            add("heartbeat")
+        if not plan:
+            return []
+
+        # All of them are expected to be quick: the sum of the patiences would be an hour.
+        outcome, steps, last = batch(config, plan, files, 400)
+        results = []
+        for name in good + bad + (["heartbeat"] if any(r[1] == "heartbeat" for r in runs) else []):
+            mine = [(a, i) for i, n, a in runs if n == name]
+            missing = [i for _, i in mine if i not in steps]
+            if missing:
+                results.append(Result("%s/%s" % (prefix, name), ERROR,
+                                      "%s was not carried out" % missing[0]))
+                continue
+            results.append(known[name].result(
+                prefix, [(a, steps[i].output, steps[i].status) for a, i in mine]))
+        # After each Guest but those beside the heartbeat nothing may be left.
+        for name in good:
+            held = [s for i, s in steps.items() if i.startswith(name + ".")
+                    and (s.guests, s.pinned, s.tables) != ("0", "0", "0")]
+            if held:
+                results.append(Result("%s/%s/counters" % (prefix, name), FAIL,
+                                      "after it the Host held %s guests, %s pinned pages, %s tables"
+                                      % (held[0].guests, held[0].pinned, held[0].tables)))
+        results.append(counter_result(prefix, last))
+        suite.codes.update(inmates_of.CODE.findall("".join(s.output for s in steps.values())))
+        return results + log_results(prefix, outcome.log)
+
+    suite.codes = set()
+    suite.parts = lambda: [prefix + "/" + n for n in inmates_of.load(INMATES)]
+    return suite
+
+
+# Reasons that no Guest can be made to die of, and why.
+UNREACHABLE = {
+    "E-HC-06": "the Host reserves no memory, so no kernel_address can lie in it",
+    "E-PT-08": "the same: there is no reserved area to aim at",
+    "E-PT-10": "only if the Host has no memory left",
+    "E-MEM-04": "only if the Launcher takes its memory away",
+    "E-HOST-01": "a bug of the Host",
+    "E-HOST-02": "the Launcher went away: nobody is left to be told",
+    "E-HC-07": "not a kill: the Guest's own last words",
+}
+
+
+def make_reasons(config):
+    """Every reason code of the Host has an inmate that dies of it."""
+    inner = make_inmates(config, beats=10)
+
+    def suite(wanted):
+        table = need(os.path.join(TOP, "host", "reasons.h"), "part of the repository")
+        with open(table, encoding="utf-8") as f:
+            codes = re.findall(r'X\(\w+,\s*"(E-[A-Z]+-\d+)"', f.read())
+        if not codes:
+            return [Result("reasons", ERROR, "host/reasons.h: no codes found")]
+        known = inmates_of.load(INMATES)
+        plan = [("run", "%s.%d" % (n, k), i.patience + 10, i.command(a))
+                for n, i in known.items() if i.expect for k, a in enumerate(i.runs)]
+        files = [elf(n) for n, i in known.items() if i.expect]
+        outcome, steps, last = batch(config, plan, files, 200)
+        seen = set(inner.codes)
+        for step in steps.values():
+            seen.update(inmates_of.CODE.findall(step.output))
+        return [check("reasons/" + code, code in seen or code in UNREACHABLE,
+                      "no inmate dies of it") for code in codes]
+    return suite
+
+
+# ---- What the Host counts -----------------------------------------------------------
+
+def make_stats(config):
+    """--stats tells what really happened: the inmates' own numbers are the oracle."""
+    prefix = "stats/%s" % config
+
+    def suite(wanted):
+        known = inmates_of.load(INMATES)
+
+        def line(name, arguments=""):
+            command = known[name].command(arguments)
+            return ("run", name, 60, command.replace(
+                "/bin/launcher", "/bin/launcher --stats=/tmp/s.json") + "; cat /tmp/s.json")
+        names = ["ring", "syscall", "paging2", "pagingpae", "linear", "interrupts"]
+        outcome, steps, last = batch(config, [line(n) for n in names], [elf(n) for n in names], 120)
+        import json
+        stats = {}
+        for n in names:
+            text = steps[n].output
+            start = text.find("{")
+            try:
+                stats[n] = json.loads(text[start:text.rfind("}") + 1])
+            except ValueError as error:
+                return [Result(prefix, FAIL, "%s: --stats wrote no JSON: %s" % (n, error), text)]
+        flat = {n: dict(flatten(s)) for n, s in stats.items()}
+
+        def figure(name, *words):
+            for key, value in flat[name].items():
+                if all(w.lower() in key.lower() for w in words) and isinstance(value, int):
+                    return value
+            return None
+        expected = [
+            ("ring", ("ring_runs",), lambda v: v >= 1000, "at least 1000 runs of the ring"),
+            ("paging2", ("fill_dirty",), lambda v: v >= 3, "pages made writable by a first write"),
+            ("paging2", ("root_misses",), lambda v: v >= 11, "at least eleven blank roots"),
+            ("paging2", ("tables_recycled",), lambda v: v is not None, "a counter"),
+            ("paging2", ("fault_protection",), lambda v: v >= 8, "at least eight"),
+            ("paging2", ("fault_absent",), lambda v: v >= 200, "two hundred demand faults"),
+            ("pagingpae", ("fault_absent",), lambda v: v >= 200, "two hundred demand faults"),
+            ("linear", ("in_emulated",), lambda v: v >= 9, "at least nine IN"),
+            ("linear", ("out_emulated",), lambda v: v >= 7, "at least seven OUT"),
+            ("linear", ("cli_skipped",), lambda v: v == 1, "one CLI"),
+            ("linear", ("fill_linear",), lambda v: v >= 10, "linear fills"),
+            ("interrupts", ("irq_woke",), lambda v: v >= 50, "fifty HALTs ended"),
+            ("interrupts", ("timer_fired",), lambda v: v >= 60, "the clock fired"),
+            ("interrupts", ("irq_coalesced",), lambda v: v >= 1, "one coalesced"),
+            ("interrupts", ("irq_in_noirq",), lambda v: v >= 1, "one held back by the range"),
+            ("interrupts", ("irq_no_gate",), lambda v: v >= 1, "one without a gate"),
+        ]
+        results = []
+        for n, words, good, text in expected:
+            value = figure(n, *words)
+            results.append(check("%s/%s/%s" % (prefix, n, words[0]),
+                                 value is not None and good(value),
+                                 "got %s, expected %s" % (value, text)))
+        # int 0x80 through a trap gate from ring 3 never reaches the Host.
+        direct = [v for k, v in flat["syscall"].items() if "direct" in k and
+                  (k.endswith(".128") or k.endswith("[128]") or k.endswith(".0x80"))]
+        results.append(check(prefix + "/syscall/direct",
+                             bool(direct) and max(direct) >= 10000,
+                             "int 0x80 delivered directly: %s, expected at least 10000" % direct))
+        return results
+    return suite
+
+
+def flatten(value, prefix=""):
+    if isinstance(value, dict):
+        for k, v in value.items():
+            yield from flatten(v, "%s.%s" % (prefix, k))
+    elif isinstance(value, list):
+        for k, v in enumerate(value):
+            yield from flatten(v, "%s[%d]" % (prefix, k))
+    else:
+        yield prefix, value
+
+
+# ---- NMIs -------------------------------------------------------------------------
+
+def make_nmi(config, seconds_between=0.004):
+    """Non-maskable interrupts from outside, as many as the monitor takes, into everything."""
+    prefix = "nmi/%s" % config
+
+    def suite(wanted):
+        known = inmates_of.load(INMATES)
+        names = ["registers", "syscall", "ring", "paging2", "fpu", "traps"]
+        count = "grep NMI: /proc/interrupts"
+        plan = [("run", "before", 5, count), ("say", "nmi-start")]
+        # Each one now gets an extra load; give it time.
+        for n in names:
+            command = known[n].command(known[n].runs[0])
+            plan.append(("run", n, 120, command.replace(
+                "/bin/launcher", "/bin/launcher --stats=/tmp/%s.json" % n)))
+        plan += [("say", "nmi-stop"), ("run", "after", 5, count),
+                 ("run", "json", 5, "cat /tmp/*.json")]
+        folder = tempfile.mkdtemp(prefix="lg-nmi-")
+        path = os.path.join(folder, "monitor")
+        stopped = threading.Event()
+        sent = [0]
+        threads = []
+
+        def inject():
+            try:
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(path)
+                    s.settimeout(0.2)
+                    while not stopped.is_set():
+                        s.sendall(b"nmi\n")
+                        sent[0] += 1
+                        time.sleep(seconds_between)
+                        try:
+                            s.recv(65536)
+                        except socket.timeout:
+                            pass
+            except OSError:
+                pass
+
+        def on_line(line):
+            if line.strip() == "nmi-start":
+                t = threading.Thread(target=inject)
+                t.start()
+                threads.append(t)
+            elif line.strip() == "nmi-stop":
+                stopped.set()
+
+        try:
+            outcome, steps, last = batch(
+                Config(config.kernel, config.cpu, config.smp, "loglevel=0"), plan,
+                [elf(n) for n in names], 300, on_line, ["--monitor", path])
+        finally:
+            stopped.set()
+            for t in threads:
+                t.join()
+            shutil.rmtree(folder, ignore_errors=True)
+        results = []
+        for n in names:
+            if n not in steps:
+                results.append(Result("%s/%s" % (prefix, n), ERROR, "was not carried out"))
+            else:
+                results.append(known[n].result(prefix, [
+                    (known[n].runs[0], steps[n].output, steps[n].status)]))
+
+        def total(step):
+            return sum(int(w) for w in step.output.split() if w.isdigit())
+        got = total(steps["after"]) - total(steps["before"])
+        # Some fall together while one is being handled; most must arrive.
+        results.append(check(prefix + "/counted", sent[0] >= 100 and got >= sent[0] // 3,
+                             "%d sent, the nested kernel counted %d" % (sent[0], got)))
+        hits = {k: sum(int(v) for v in re.findall(r'"%s":\s*(\d+)' % k, steps["json"].output))
+                for k in ("nmi_exits", "nmi_switcher", "entry_aborts")}
+        results.append(check(prefix + "/hits", hits["nmi_exits"] > 0,
+                             "no NMI hit a Guest: %s" % hits))
+        if results[-1].word == PASS:
+            results[-1].why = "%d NMIs: %s" % (got, ", ".join("%s %d" % h for h in hits.items()))
+        results.append(counter_result(prefix, last))
+        return results + log_results(prefix, outcome.log, also_harmless=[machine.NMI_SURPRISE])
+    return suite
+
+
+# ---- The module -------------------------------------------------------------------
+
+def module_of(kernel):
+    """The lg.ko of a kernel of the matrix, found by its release."""
+    found = [p for p in glob.glob(os.path.join(BUILD, "host", "*", "lg.ko"))
+             if re.match(re.escape(kernel) + r"(\.|-|$)", os.path.basename(os.path.dirname(p)))]
+    if not found:
+        raise Broken("no lg.ko for kernel %s under build/host: make test builds it" % kernel)
+    return max(found, key=os.path.getmtime)
+
+
+def make_module(config, rounds=10):
+    """insmod, run, rmmod, again and again; and rmmod while a Guest runs is refused."""
+    prefix = "module/%s" % config
+
+    def suite(wanted):
+        script = (
+            "set -e\n"
+            "cat /proc/modules >/dev/null\n"
+            "for i in $(seq %d); do\n"
+            "  insmod /root/lg.ko\n"
+            "  /bin/launcher 16 hello.elf one two three >/tmp/out 2>&1 || { cat /tmp/out; exit 21; }\n"
+            "  grep -q '^1..38$' /tmp/out || grep -q '^1\\.\\.' /tmp/out || { cat /tmp/out; exit 22; }\n"
+            "  rmmod lg\n"
+            "  [ ! -e /dev/lguest ] || { echo '/dev/lguest is still there'; exit 23; }\n"
+            "done\n"
+            "insmod /root/lg.ko\n"
+            "/bin/launcher --timeout=30 16 silent.elf >/dev/null 2>&1 &\n"
+            "pid=$!\n"
+            "sleep 1\n"
+            "if rmmod lg 2>/dev/null; then echo 'rmmod worked under a running Guest'; exit 24; fi\n"
+            "kill $pid; wait $pid || true\n"
+            "echo survived\n" % rounds)
+        with tempfile.NamedTemporaryFile("w", prefix="lg-mod-", suffix=".sh") as f:
+            f.write(script)
+            f.flush()
+            outcome = nested(config, ["sh", "/root/mod.sh"],
+                             files=[f.name + ":/root/mod.sh", module_of(config.kernel)
+                                    + ":/root/lg.ko", elf("hello"), elf("silent")],
+                             patience=120, extra=["--no-module"])
+        # hello wants 32 MB and says so; here it only has to run.
+        ok = outcome.status == 0 and "survived" in outcome.output
+        return [check("%s/insmod-run-rmmod" % prefix, ok, "status %d: %s" % (
+            outcome.status, machine.tail(outcome.output, 3)), outcome.output)] + \
+            log_results(prefix, outcome.log)
+    return suite
+
+
+def make_starts(config, count):
+    """Guest starts in a row: nothing may be lost on the way."""
+    prefix = "starts/%s" % config
+
+    def suite(wanted):
+        script = (
+            "free() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }\n"
+            "run() { /bin/launcher 4 unaligned.elf >/tmp/out 2>&1 || { cat /tmp/out; exit 21; }; }\n"
+            "i=0; while [ $i -lt 20 ]; do run; i=$((i+1)); done\n"
+            "sync; echo 3 >/proc/sys/vm/drop_caches; echo before $(free)\n"
+            "i=0; while [ $i -lt %d ]; do run; i=$((i+1)); done\n"
+            "sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; echo after $(free) done $i\n"
+            "cd /sys/kernel/debug/lguest; echo held $(cat guests pinned_pages tables)\n" % count)
+        with tempfile.NamedTemporaryFile("w", prefix="lg-starts-", suffix=".sh") as f:
+            f.write(script)
+            f.flush()
+            outcome = nested(config, ["sh", "/root/starts.sh"],
+                             files=[f.name + ":/root/starts.sh", elf("unaligned")],
+                             patience=60 + count // 2)
+        text = outcome.output
+        m = re.search(r"before (\d+)\s+after (\d+) done (\d+)\s+held (.*)", text)
+        if not m or outcome.status != 0:
+            return [Result(prefix + "/all", FAIL, "status %d: %s" % (
+                outcome.status, machine.tail(text, 3)), text)]
+        lost = int(m.group(1)) - int(m.group(2))
+        # A page lost per start would be 4 KiB * count; the kernel's own caches move, too.
+        limit = max(1024, 2 * count)
+        return [check(prefix + "/all", int(m.group(3)) == count, "only %s" % m.group(3)),
+                check(prefix + "/memory", lost < limit,
+                      "%d KiB less after %d starts, allowed are %d" % (lost, count, limit)),
+                check(prefix + "/counters", m.group(4).split() == ["0", "0", "0"],
+                      "the Host holds %s (guests, pages, tables)" % m.group(4))] + \
+            log_results(prefix, outcome.log)
+    return suite
+
+
+def make_pairs(config):
+    """Two Guests at once: separate consoles, separate FPUs, separate memory."""
+    prefix = "pairs/%s" % config
+
+    def suite(wanted):
+        known = inmates_of.load(INMATES)
+        pairs = [("fpu", "1", "fpu", "77777"), ("registers", "1", "registers", "5"),
+                 ("paging2", "", "pagingpae", ""), ("hello", "one two  three", "linear", ""),
+                 ("syscall", "", "interrupts", "")]
+        plan, who = [], []
+        for k, (a, aa, b, ba) in enumerate(pairs):
+            plan.append(("start", "%s.%d.a" % (a, k), 200, known[a].command(aa)))
+            plan.append(("run", "%s.%d.b" % (b, k), 200, known[b].command(ba)))
+            plan.append(("join", "%s.%d.a" % (a, k)))
+            who += [("%s.%d.a" % (a, k), a, aa), ("%s.%d.b" % (b, k), b, ba)]
+        # And four at once.
+        four = [("fpu", "3"), ("fpu", "4"), ("traps", ""), ("ring", "")]
+        for k, (n, a) in enumerate(four):
+            plan.append(("start", "%s.four.%d" % (n, k), 200, known[n].command(a)))
+            who.append(("%s.four.%d" % (n, k), n, a))
+        plan += [("join", "%s.four.%d" % (n, k)) for k, (n, a) in enumerate(four)]
+        outcome, steps, last = batch(config, plan, [elf(n) for n in {w[1] for w in who}], 300)
+        results = []
+        for ident, name, arguments in who:
+            if ident not in steps:
+                results.append(Result("%s/%s" % (prefix, ident), ERROR, "was not carried out"))
+                continue
+            why = known[name].judge(arguments, steps[ident].output, steps[ident].status)
+            results.append(check("%s/%s" % (prefix, ident), why is None, why,
+                                 steps[ident].output))
+        results.append(counter_result(prefix, last))
+        return results + log_results(prefix, outcome.log)
+    return suite
+
+
+def make_killed(config):
+    """kill -9 for Launchers in the middle: at every age, in every state."""
+    prefix = "killed/%s" % config
+
+    def suite(wanted):
+        script = (
+            "held() { echo $(cat /sys/kernel/debug/lguest/guests "
+            "/sys/kernel/debug/lguest/pinned_pages /sys/kernel/debug/lguest/tables); }\n"
+            "for guest in silent heartbeat registers paging2 fpu; do\n"
+            "  for delay in 0 0.01 0.03 0.1 0.3; do\n"
+            "    /bin/launcher 16 $guest.elf 1000 >/dev/null 2>&1 &\n"
+            "    pid=$!\n"
+            "    sleep $delay\n"
+            "    kill -9 $pid 2>/dev/null\n"
+            "    wait $pid 2>/dev/null\n"
+            "    n=0; while [ \"$(held)\" != '0 0 0' ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done\n"
+            "    echo \"$guest $delay: $(held)\"\n"
+            "  done\n"
+            "done\n"
+            # The others go on: one of two is killed.
+            "/bin/launcher 16 heartbeat.elf 60 >/tmp/one 2>&1 &\n"
+            "one=$!\n"
+            "/bin/launcher 16 silent.elf >/dev/null 2>&1 &\n"
+            "two=$!\n"
+            "sleep 0.5; kill -9 $two; wait $two; wait $one; echo \"other $?\"; echo last $(held)\n"
+            # Polite signals: the Launcher ends with 128 + n.
+            "for s in INT TERM HUP; do\n"
+            "  /bin/launcher 16 silent.elf >/dev/null 2>&1 & pid=$!\n"
+            "  sleep 0.3; kill -$s $pid; wait $pid; echo \"signal $s $?\"\n"
+            "done\n"
+            "echo end $(held)\n")
+        names = ["silent", "heartbeat", "registers", "paging2", "fpu"]
+        with tempfile.NamedTemporaryFile("w", prefix="lg-kill-", suffix=".sh") as f:
+            f.write(script)
+            f.flush()
+            outcome = nested(config, ["sh", "/root/kill.sh"],
+                             files=[f.name + ":/root/kill.sh"] + [elf(n) for n in names],
+                             patience=120)
+        text = outcome.output
+        results = []
+        for n in names:
+            mine = re.findall(r"^%s [\d.]+: (.*)$" % n, text, re.M)
+            results.append(check("%s/%s" % (prefix, n),
+                                 len(mine) == 5 and all(m.strip() == "0 0 0" for m in mine),
+                                 "the Host held (guests, pages, tables): %s" % mine))
+        results.append(check(prefix + "/neighbour", "other 0" in text and "last 0 0 0" in text,
+                             machine.tail(text, 5)))
+        for name, number in (("INT", 130), ("TERM", 143), ("HUP", 129)):
+            got = re.search(r"^signal %s (\d+)" % name, text, re.M)
+            if name == "INT":
+                # A shell starts background jobs with SIGINT ignored; then it stays ignored.
+                continue
+            results.append(check("%s/SIG%s" % (prefix, name), bool(got)
+                                 and int(got.group(1)) == number,
+                                 "exit status %s, expected %d" % (
+                                     got.group(1) if got else "none", number)))
+        results.append(check(prefix + "/end", "end 0 0 0" in text, machine.tail(text, 2)))
+        return results + log_results(prefix, outcome.log)
+    return suite
+
+
+def descendants(pid):
+    """All living processes below pid, from /proc."""
+    children = {}
+    for stat in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(stat) as f:
+                text = f.read()
+        except OSError:
+            continue
+        mine, rest = text.split(" ", 1)[0], text.rsplit(")", 1)[1].split()
+        children.setdefault(int(rest[1]), []).append(int(mine))
+    found, todo = [], [pid]
+    while todo:
+        for child in children.get(todo.pop(), []):
+            found.append(child)
+            todo.append(child)
+    return found
+
+
+def qemu_killed(wanted):
+    """kill -9 for QEMU in the middle: one clear message, its own status, nothing left."""
+    prefix = "qemu-killed"
+    config = Config("6.1", "qemu64", 1)
+    with tempfile.TemporaryDirectory(prefix="lg-tmp-") as folder:
+        env = dict(os.environ, TMPDIR=folder)
+        process = subprocess.Popen(
+            [machine.NESTED, "exec"] + config.options() + ["--timeout", "60", "--file",
+             elf("heartbeat"), "--", "/bin/launcher", "16", "heartbeat.elf", "2000"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, env=env)
+        machine.RUNNING.add(process)
+        try:
+            qemu, deadline = None, time.time() + 30
+            while qemu is None and time.time() < deadline and process.poll() is None:
+                time.sleep(0.2)
+                for pid in descendants(process.pid):
+                    try:
+                        with open("/proc/%d/cmdline" % pid, "rb") as f:
+                            if b"qemu-system" in f.read().split(b"\0")[0]:
+                                qemu = pid
+                    except OSError:
+                        pass
+            if qemu is None:
+                raise Broken("no QEMU was started: %s" % process.stdout.read()[-300:])
+            time.sleep(4)
+            os.kill(qemu, signal.SIGKILL)
+            try:
+                output = process.communicate(timeout=20)[0].decode("utf-8", "replace")
+            except subprocess.TimeoutExpired:
+                return [Result(prefix, FAIL, "tools/nested did not notice within 20 s")]
+            left = os.listdir(folder)
+            return [check(prefix + "/status", process.returncode == 125,
+                          "exit status %d, expected 125" % process.returncode, output),
+                    check(prefix + "/message", bool(output.strip()), "it said nothing"),
+                    check(prefix + "/nothing left", not left and not descendants(process.pid),
+                          "left in TMPDIR: %s" % left)]
+        finally:
+            machine.stop(process)
+            machine.RUNNING.discard(process)
+
+
+# ---- Bad input --------------------------------------------------------------------
+
+def make_elf(segments, entry, machine_number=3, kind=2, klass=1, cut=None):
+    """An ELF file from [(paddr, bytes, memsz)]."""
+    import struct
+    offset = 52 + 32 * len(segments)
+    headers, body = b"", b""
+    for paddr, data, memsz in segments:
+        headers += struct.pack("<8I", 1, offset + len(body), paddr, paddr, len(data), memsz, 7, 4096)
+        body += data
+    ident = b"\x7fELF" + bytes([klass, 1, 1]) + bytes(9)
+    header = ident + struct.pack("<HHIIIIIHHHHHH", kind, machine_number, 1, entry, 52, 0, 0, 52, 32,
+                                 len(segments), 0, 0, 0)
+    return (header + headers + body)[:cut]
+
+
+def bad_input(wanted):
+    """The table of the issue: each bad input has one clear line and its own exit status."""
+    prefix = "bad-input"
+    config = Config("6.1", "qemu64", 1)
+    code = b"\xeb\xfe" + bytes(14)
+    with tempfile.TemporaryDirectory(prefix="lg-bad-") as folder:
+        def put(name, data):
+            path = os.path.join(folder, name)
+            with open(path, "wb") as f:
+                f.write(data)
+            return path
+        files = {
+            "empty": put("empty", b""),
+            "text": put("text", b"This is not a kernel, it is a sentence.\n" * 40),
+            "elf64": put("elf64", make_elf([(0x100000, code, 16)], 0x100000, 62, 2, 2)),
+            "arm": put("arm", make_elf([(0x100000, code, 16)], 0x100000, 40)),
+            "object": put("object", make_elf([(0x100000, code, 16)], 0x100000, 3, 1)),
+            "cut": put("cut", make_elf([(0x100000, code * 64, 1024)], 0x100000, cut=200)),
+            "stub": put("stub", make_elf([(0x100000, code, 16)], 0x100000, cut=40)),
+            "overlap": put("overlap", make_elf([(0x100000, code, 4096), (0x100800, code, 16)],
+                                               0x100000)),
+            "outside": put("outside", make_elf([(0x100000, code, 16), (0x7f000000, code, 16)],
+                                               0x100000)),
+            "huge": put("huge", make_elf([(0x100000, code, 0xfffff000)], 0x100000)),
+            "entry": put("entry", make_elf([(0x100000, code, 16)], 0x500000)),
+            "good": elf("unaligned"),
+        }
+        # (name, arguments, status, words that the line must contain)
+        table = [
+            ("missing", "/root/missing", 10, ["/root/missing"]),
+            ("empty", "/root/empty", 11, ["/root/empty"]),
+            ("directory", "/root", 12, ["/root"]),
+            ("device", "/dev/null", 12, ["/dev/null"]),
+            ("not ELF", "/root/text", 13, ["/root/text"]),
+            ("64-bit", "/root/elf64", 14, ["/root/elf64", "64"]),
+            ("wrong machine", "/root/arm", 15, ["/root/arm"]),
+            ("object file", "/root/object", 15, ["/root/object"]),
+            ("truncated", "/root/cut", 16, ["/root/cut"]),
+            ("truncated header", "/root/stub", 16, ["/root/stub"]),
+            ("overlapping", "/root/overlap", 17, ["/root/overlap"]),
+            ("outside", "/root/outside", 18, ["/root/outside"]),
+            ("outside by size", "/root/huge", 18, ["/root/huge"]),
+            ("entry nowhere", "/root/entry", 19, ["/root/entry", "500000"]),
+            ("memory not a number", "12q /root/good", 20, ["12q"]),
+            ("memory empty", "--memory= /root/good", 20, ["memory"]),
+            ("memory 0", "0 /root/good", 21, ["0"]),
+            ("memory negative", "--memory=-5 /root/good", 21, ["-5"]),
+            ("memory huge", "3000 /root/good", 22, ["3000"]),
+            ("memory absurd", "99999999999999999999 /root/good", 22, ["9999"]),
+            ("initrd missing", "--initrd=/root/nope /root/good", 23, ["/root/nope"]),
+            ("initrd directory", "--initrd=/root /root/good", 23, ["/root"]),
+            ("initrd empty", "--initrd=/root/empty /root/good", 23, ["/root/empty"]),
+            ("no arguments", "", 2, ["KERNEL"]),
+            ("unknown option", "--memroy=32 /root/good", 2, ["--memroy"]),
+            ("bad time-out", "--timeout=soon /root/good", 2, ["soon"]),
+            ("bad capsule", "--capsule=perhaps /root/good", 2, ["perhaps"]),
+        ]
+        plan = [("run", "bad.%d" % k, 20, "/bin/launcher " + a)
+                for k, (n, a, s, w) in enumerate(table)]
+        plan.append(("run", "permission", 20,
+                     "chmod 600 /dev/lguest; chmod 755 /root; cp good /tmp/g; chmod 644 /tmp/g; "
+                     "grep -q nobody /etc/passwd || echo 'nobody:x:65534:65534::/:/bin/sh' "
+                     ">>/etc/passwd; su -s /bin/sh nobody -c '/bin/launcher --capsule=never 16 /tmp/g'"))
+        plan.append(("run", "fine", 20, "/bin/launcher 16 /root/good"))
+        outcome, steps, last = batch(config, plan, ["%s:/root/%s" % (p, n)
+                                                    for n, p in files.items()], 120)
+    results = []
+
+    def judge(name, step, status, words):
+        lines = [l for l in step.output.splitlines() if l.strip()]
+        # Usage may take more lines: the first one is the sentence.
+        clear = len(lines) == 1 or (status == 2 and lines)
+        text = "\n".join(lines)
+        missing = [w for w in words if w.lower() not in text.lower()]
+        why = None
+        if step.status != status:
+            why = "exit status %d, expected %d: %s" % (step.status, status, text)
+        elif not clear:
+            why = "%d lines, expected one: %s" % (len(lines), text)
+        elif missing:
+            why = "'%s' is not named: %s" % (missing[0], text)
+        results.append(check("%s/%s" % (prefix, name), why is None, why))
+    for k, (name, arguments, status, words) in enumerate(table):
+        judge(name, steps["bad.%d" % k], status, words)
+    judge("no permission", steps["permission"], 31, ["/dev/lguest"])
+    results.append(check(prefix + "/and then a good one", steps["fine"].status == 0,
+                         "exit status %d" % steps["fine"].status))
+    results.append(counter_result(prefix, last))
+    return results + log_results(prefix, outcome.log)
+
+
+def without_host(wanted):
+    """No module loaded: the Launcher in the machine says what is missing."""
+    config = Config("6.1", "qemu64", 1)
+    outcome = nested(config, ["sh", "-c", "/bin/launcher --capsule=never 16 unaligned.elf; echo rc $?"],
+                     files=[elf("unaligned")], extra=["--no-module"], patience=60)
+    m = re.search(r"rc (\d+)", outcome.output)
+    lines = [l for l in outcome.output.splitlines() if l.strip() and not l.startswith("rc ")]
+    return [check("without-host/message", bool(m) and int(m.group(1)) == 30 and len(lines) == 1
+                  and "/dev/lguest" in lines[0], "status and lines: %s" % outcome.output)]
+
+
+def other_module(wanted):
+    """A module built for another kernel: refused, with one clear message and no machine."""
+    config = Config("6.1", "qemu64", 1)
+    words = [machine.NESTED, "exec"] + config.options() + [
+        "--timeout", "60", "--module", module_of("6.12"), "--", "true"]
+    status, output = machine.run(words, 90)
+    return [check("other-module/status", status == 125, "exit status %d: %s"
+                  % (status, machine.tail(output, 2)), output),
+            check("other-module/message", "lg" in output and len(output.strip()) > 0,
+                  "said: " + machine.tail(output, 2))]
+
+
+# ---- Outside ----------------------------------------------------------------------
+
+def capsule(wanted):
+    """The Launcher started where there is no /dev/lguest: the same, in a nested machine."""
+    prefix = "capsule"
+    need(LAUNCHER, "make -C launcher")
+    if os.path.exists("/dev/lguest"):
+        raise Broken("/dev/lguest exists on this machine: the capsule would not be used")
+    results = []
+    with tempfile.TemporaryDirectory(prefix="lg-capsule-") as folder:
+        stats = os.path.join(folder, "stats.json")
+        status, output = machine.run([LAUNCHER, "--stats=" + stats, "32", elf("hello"), "one",
+                                      "two", "three"], 90)
+        known = inmates_of.load(INMATES)["hello"]
+        why = known.judge("", output, status)
+        results.append(check(prefix + "/hello", why is None, why, output))
+        results.append(check(prefix + "/stats come out", os.path.exists(stats)
+                             and os.path.getsize(stats) > 100, "no %s" % stats))
+        status, output = machine.run([LAUNCHER, elf("kill-gdt-index"), "99"], 90)
+        results.append(check(prefix + "/killed", status == 4 and "too many gdt" in output.lower(),
+                             "exit status %d, expected 4: %s" % (status, machine.tail(output, 2))))
+        status, output = machine.run([LAUNCHER, elf("shutdown-crash")], 90)
+        results.append(check(prefix + "/crashed", status == 3 and "the sky fell" in output,
+                             "exit status %d, expected 3: %s" % (status, machine.tail(output, 2))))
+        status, output = machine.run([LAUNCHER, "--timeout=1", elf("silent")], 90)
+        results.append(check(prefix + "/time-out", status == 5,
+                             "exit status %d, expected 5: %s" % (status, machine.tail(output, 2))))
+        begun = time.time()
+        status, output = machine.run([LAUNCHER, os.path.join(folder, "missing")], 90)
+        results.append(check(prefix + "/missing file, before any machine",
+                             status == 10 and time.time() - begun < 1.5,
+                             "exit status %d after %.1f s" % (status, time.time() - begun)))
+        env = dict(os.environ, PATH=folder)
+        status, output = machine.run([LAUNCHER, elf("hello")], 90, env=env)
+        lines = [l for l in output.splitlines() if l.strip()]
+        results.append(check(prefix + "/no QEMU", status in (30, 33) and 1 <= len(lines) <= 2,
+                             "exit status %d, expected 30: %s" % (status, output)))
+    return results
+
+
+def typos(wanted):
+    """Wrong words on the make command line get the nearest right one."""
+    results = []
+    for word, right in (("Preperation", "Preparation"), ("tset", "test"), ("lab33", "lab3"),
+                        ("Swicher", "Switcher"), ("rnu", "run")):
+        status, output = machine.run(["make", "--no-print-directory", word], 60)
+        results.append(check("typos/make %s" % word, status != 0 and right in output,
+                             "status %d, expected '%s' to be named: %s"
+                             % (status, right, machine.tail(output, 2))))
+    for word in ("Puppy", "Host"):
+        status, output = machine.run(["make", "--no-print-directory", word], 60)
+        results.append(check("typos/make %s works" % word, status == 0 and len(output) > 100,
+                             "status %d: %s" % (status, machine.tail(output, 2))))
+    return results
+
+
+# ---- TeachOS ----------------------------------------------------------------------
+
+def make_selftest(config):
+    """TeachOS's own self-test, both builds."""
+    prefix = "teachos/%s" % config
+
+    def suite(wanted):
+        plan = [("run", n, 150, "/bin/launcher --timeout=120 64 /root/%s.elf selftest" % n)
+                for n in TEACHOS]
+        files = ["%s:/root/%s.elf" % (need(p, "make -C teachos"), n) for n, p in TEACHOS.items()]
+        outcome, steps, last = batch(config, plan, files, 330)
+        results = []
+        for n in TEACHOS:
+            text = steps[n].output
+            bad = [l for l in text.splitlines() if re.match(r"^(not ok|FAIL)\b", l)]
+            good = [l for l in text.splitlines() if re.match(r"^ok\b", l)]
+            why = None
+            if bad:
+                why = bad[0]
+            elif steps[n].status != 0:
+                why = "exit status %d: %s" % (steps[n].status, machine.tail(text, 3))
+            elif not good:
+                why = "no test was run: %s" % machine.tail(text, 3)
+            results.append(check("%s/%s" % (prefix, n), why is None, why, text[-6000:]))
+            if why is None:
+                results[-1].why = "%d tests" % len(good)
+        results.append(counter_result(prefix, last))
+        return results + log_results(prefix, outcome.log)
+    return suite
+
+
+def make_shell(config):
+    """TeachOS's shell on a terminal, typed at by a script."""
+    prefix = "shell/%s" % config
+
+    def suite(wanted):
+        from .terminal import Terminal
+        words = [machine.NESTED, "exec"] + config.options() + [
+            "--timeout", "100", "--tty", "--file",
+            need(TEACHOS["teachos"], "make -C teachos") + ":/root/teachos.elf", "--",
+            "/bin/launcher", "64", "/root/teachos.elf"]
+        results = []
+        with Terminal(words) as t:
+            prompt = t.expect(rb"[$#>] $", 60)
+            results.append(check(prefix + "/prompt", prompt, "no prompt: %r" % t.tail()))
+            if prompt:
+                t.send(b"echo hello from the $ shell\r")
+                results.append(check(prefix + "/echo", t.expect(
+                    rb"echo hello[^\n]*\n[^\n]*hello from", 20), "got %r" % t.tail()))
+                t.send(b"no-such-program\r")
+                results.append(check(prefix + "/no such program", t.expect(
+                    rb"no-such-program[^\n]*\n[^\n]*(not found|no such)", 20), "got %r" % t.tail()))
+                t.send(b"help\r")
+                results.append(check(prefix + "/help", t.expect(rb"help\r?\n[^$#>]*\w", 20),
+                                     "got %r" % t.tail()))
+                t.send(b"\x01x")
+                status = t.wait(30)
+                results.append(check(prefix + "/Ctrl-A x", status == 0,
+                                     "exit status %s, expected 0: %r" % (status, t.tail())))
+                results.append(check(prefix + "/terminal restored", t.same_settings(),
+                                     "the terminal's settings have changed"))
+        return results
+    return suite
