@@ -73,8 +73,9 @@ static char *joined(const char *option, const char *value)
 /*L:810 The same words again
  * The options are put together anew from what we understood, and not just passed on.
  * One of them must be different, after all: a capsule that opened a capsule would be
- * a very long story.  File names stay as you typed them; `--in` and `--out` tell
- * tools/nested which words are files.
+ * a very long story.  And Ctrl-A is taken care of out here, where it works even if
+ * the nested kernel has crashed; inside it is just a key.  File names stay as you
+ * typed them; `--in` and `--out` tell tools/nested which words are files.
  */
 int capsule_enter(const struct options *o, int argc, char **argv, struct complaint *c)
 {
@@ -105,6 +106,8 @@ int capsule_enter(const struct options *o, int argc, char **argv, struct complai
 	}
 	*to++ = "--";
 	*to++ = "--capsule=never";
+	if (isatty(STDIN_FILENO))
+		*to++ = "--no-escape";
 	snprintf(memory, sizeof(memory), "--memory=%u", o->memory);
 	*to++ = memory;
 	if (o->initrd)

@@ -30,7 +30,7 @@ static atomic_bool spoke;
 /* The store; only the porter's thread knows it, apart from the queue's lock. */
 static char store[4096];
 static size_t stored;
-static bool escape_pending, keys_are_typed;
+static bool keys_are_typed, has_escape, escape_pending;
 
 /*L:690 Output
  * write() may take a part only, may be interrupted, and may say "not now" if whoever
@@ -125,7 +125,7 @@ static void keys_ready(struct watch *w)
 		return;
 	}
 	n = (size_t)got;
-	if (keys_are_typed) {
+	if (has_escape) {
 		switch (escape_filter(text, &n, &escape_pending)) {
 		case ESCAPE_LEAVE:
 			ending_ask(STATUS_POWEROFF);
@@ -158,13 +158,14 @@ static void input_kicked(struct watch *w)
 }
 /*:*/
 
-struct device *console_create(void)
+struct device *console_create(bool no_escape)
 {
 	int kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	if (kick < 0)
 		die(STATUS_INTERNAL, "eventfd: %s", strerror(errno));
 	keys_are_typed = isatty(STDIN_FILENO);
+	has_escape = keys_are_typed && !no_escape;
 	device_create(&console, "console", LGUEST_DEV_CONSOLE);
 	input = device_queue(&console, serve_input, kick);
 	device_queue(&console, serve_output, -1);

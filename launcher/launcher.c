@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 
 	porter_prepare();
 	bus_create(&bus, &memory);
-	bus_add(&bus, console_create());
+	bus_add(&bus, console_create(o.no_escape));
 	terminal_guard();
 	terminal_raw();
 	porter_start(o.timeout);

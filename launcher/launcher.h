@@ -69,7 +69,7 @@ _Noreturn void die_complaining(const struct complaint *c);
 enum capsule { CAPSULE_AUTO, CAPSULE_NEVER, CAPSULE_ALWAYS };
 
 struct options {
-	bool help, verbose;
+	bool help, verbose, no_escape;
 	uint32_t memory;	/* MiB, 1..MEMORY_MAX */
 	const char *kernel;
 	const char *initrd;	/* NULL: none */
@@ -307,8 +307,9 @@ int ending_asked(void);
 
 /* ---- console.c ----------------------------------------------------------- */
 
-/* Makes the device and tells the porter about stdin.  There is one console. */
-struct device *console_create(void);
+/* Makes the device and tells the porter about stdin.  There is one console.
+ * no_escape: at a terminal too, Ctrl-A is just a key. */
+struct device *console_create(bool no_escape);
 /* All of it to stdout, as it is. */
 void console_write(const struct iovec *iov, unsigned count);
 /* Did the Guest ever say anything? */

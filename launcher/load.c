@@ -118,7 +118,8 @@ static int check_segment(const struct image *img, unsigned i, const struct segme
 	if (s->filesz > s->memsz)
 		return complain(c, STATUS_NOT_KERNEL, "%s: segment %u has 0x%x bytes in the file "
 				"but only 0x%x in memory", img->name, i, s->filesz, s->memsz);
-	if ((uint64_t)s->offset + s->filesz > img->size)
+	/* A segment that is all bss may say any offset: nothing is read there. */
+	if (s->filesz && (uint64_t)s->offset + s->filesz > img->size)
 		return complain_short(img, "a segment", (uint64_t)s->offset + s->filesz, c);
 	for (unsigned k = 0; k < img->count; k++) {
 		const struct segment *o = &img->segment[k];
@@ -302,11 +303,12 @@ int image_load(const struct image *img, const struct guest_memory *m, struct com
 	for (unsigned i = 0; i < img->count; i++) {
 		const struct segment *s = &img->segment[i];
 		void *to = memory_at(m, s->paddr, s->memsz);
-		int status;
+		int status = 0;
 
 		if (!to)
 			return complain(c, STATUS_OUTSIDE, "%s: segment outside memory", img->name);
-		status = fetch(img, to, s->filesz, s->offset, "a segment", c);
+		if (s->filesz)
+			status = fetch(img, to, s->filesz, s->offset, "a segment", c);
 		if (status)
 			return status;
 		verbose("%s: 0x%x bytes at 0x%x, then 0x%x of zeroes", img->name, s->filesz,

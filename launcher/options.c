@@ -22,7 +22,7 @@
 #include "launcher.h"
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
-       OPT_CAPSULE };
+       OPT_CAPSULE, OPT_NO_ESCAPE };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -32,6 +32,7 @@ static const struct option long_options[] = {
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "capsule", required_argument, NULL, OPT_CAPSULE },
+	{ "no-escape", no_argument, NULL, OPT_NO_ESCAPE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -48,6 +49,7 @@ void options_help(void)
 "  --verbose            say what is being done\n"
 "  --capsule=WHEN       run inside the nested machine: never, always, or auto\n"
 "                       (default auto: when there is no %s)\n"
+"  --no-escape          Ctrl-A is just a key; somebody else knows how to leave\n"
 "  --help               this text\n"
 "\n"
 "In a terminal all keys go to the Guest.  Ctrl-A x leaves; Ctrl-A Ctrl-A sends Ctrl-A.\n"
@@ -204,6 +206,9 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 		return parse_seconds(optarg, &o->timeout, c);
 	case OPT_CAPSULE:
 		return parse_capsule(optarg, &o->capsule, c);
+	case OPT_NO_ESCAPE:
+		o->no_escape = true;
+		return 0;
 	case ':':
 		return complain(c, STATUS_USAGE, "'%s' needs a value", word);
 	default:

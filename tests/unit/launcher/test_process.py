@@ -307,6 +307,16 @@ def end_of_input_hands_nothing_over():
 
 
 @test
+def end_of_input_costs_no_time():
+    p = start("echo", options=["--timeout=2"], stdin=subprocess.DEVNULL,
+              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    expect_is(p.returncode, 5, "status")
+    expect(used.ru_utime + used.ru_stime < 1, f"{used.ru_utime + used.ru_stime} s of CPU")
+
+
+@test
 def closed_stdin():
     p = subprocess.run(["sh", "-c", f"exec '{LAUNCHER}' --capsule=never kernel.elf early <&-"],
                        capture_output=True, timeout=PATIENCE)
@@ -362,6 +372,15 @@ def ctrl_a_ctrl_a_sends_one():
     t.wait_for("ready")
     t.type(b"<\1\1>q")
     t.wait_for("<\1>q")
+    t.end(0)
+
+
+@test
+def no_escape():
+    t = Terminal("echo", options=["--no-escape"])
+    t.wait_for("ready")
+    t.type(b"<\1x\1\1>q")
+    t.wait_for("<\1x\1\1>q")
     t.end(0)
 
 
@@ -432,6 +451,17 @@ def stats_after_a_signal():
     p.wait(timeout=PATIENCE)
     p.stdout.close()
     expect_is(json.load(open("s.json"))["launcher_status"], 143, "status")
+
+
+@test
+def stats_leaves_nothing_after_kill_9():
+    p = start("deaf", options=["--stats=s.json"], stdin=subprocess.DEVNULL,
+              stdout=subprocess.PIPE)
+    p.stdout.readline()
+    p.kill()
+    p.wait(timeout=PATIENCE)
+    p.stdout.close()
+    expect_is(os.listdir("."), ["kernel.elf"], "files")
 
 
 @test
