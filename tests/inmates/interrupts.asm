@@ -109,11 +109,11 @@ main:
 	; Many halts: each one waits for its own interrupt.
 	mov	dword [irq_count], 0
 	mov	edi, 50
-.halts:	mov	dword [lg + lgd.irq_enabled], 0	; or the clock could win the race to HALT
+.nap:	mov	dword [lg + lgd.irq_enabled], 0	; or the clock could win the race to HALT
 	HCALL	HC_CLOCKEVENT, MS / 2
 	HCALL	HC_HALT
 	dec	edi
-	jnz	.halts
+	jnz	.nap
 	CHECK_EQ [irq_count], 50, "fifty halts, fifty interrupts"
 
 	; The wall clock moves with deliveries.
@@ -164,6 +164,8 @@ main:
 
 	; The frame of an interrupt in ring 1, byte by byte.
 	mov	dword [trap_hook + 32 * 4], inspect
+	mov	dword [lg + lgd.irq_enabled], 0		; not before we are ready
+	mov	dword [seen.done], 0
 	HCALL	HC_CLOCKEVENT, 2 * MS
 	mov	eax, 0x0badf00d
 	mov	ebx, 0x11111111
@@ -172,7 +174,7 @@ main:
 	mov	esi, 0x44444444
 	mov	edi, 0x55555555
 	mov	ebp, esp
-	mov	dword [seen.done], 0
+	mov	dword [lg + lgd.irq_enabled], IF
 wait_begin:
 	cmp	dword [seen.done], 0
 	je	wait_begin

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-#M:720 Many Guests, one boot
+#M:420 Many Guests, one boot
 #
 # A nested machine takes two seconds to boot, a Guest a tenth of one.  So the runner
 # hands over a plan, this script works through it inside the machine, and writes down
