@@ -4,6 +4,7 @@
 
 #include "virtqueue.h"
 
+/*D:110 What a driver is told, and what it must say */
 struct bus_device {
 	u8 *desc;		/* in the device page; nothing in there is aligned */
 	u32 gpa;		/* the same, as NOTIFY wants it */
@@ -22,5 +23,6 @@ struct bus_driver {
 bool bus_queue(struct bus_device *dev, u32 index, struct virtqueue *vq, u32 *irq);
 
 extern const struct bus_driver console_driver;
+/*:*/
 
 #endif

@@ -5,6 +5,7 @@
 #include "kernel.h"
 #include "lguest_bus.h"
 
+/*D:210 A virtqueue, seen from its driver */
 #define VIRTQUEUE_MAX 256
 
 struct virtqueue {
@@ -27,5 +28,6 @@ bool virtqueue_add(struct virtqueue *vq, const void *buffer, u32 length, bool de
 void virtqueue_kick(struct virtqueue *vq);
 /* Takes back one buffer that the device is done with; false: none.  *length: bytes it wrote. */
 bool virtqueue_get(struct virtqueue *vq, void **buffer, u32 *length);
+/*:*/
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Numbers that assembly needs and C knows.  This file is compiled to assembly text
- * only; the Makefile turns each "->NAME value" line into a %define of NASM.
- */
+/*G:107 Numbers that assembly needs and C knows
+ *
+ * An offset written down twice is wrong once.  So this file is compiled, to assembly
+ * text and no further; the Makefile turns each "->NAME value" line that it finds
+ * there into a %define of NASM.
+ :*/
 #include "kernel.h"
 #include "lguest.h"
 

@@ -1,7 +1,8 @@
 ; SPDX-License-Identifier: MIT
+;G:472 The box itself
 ;
-; The box of files, as the Makefile packed it.  INITFS is its path.
-;
+; The archive, as the Makefile packed it.  INITFS is its path.
+;:*
 global initfs_start, initfs_end
 
 section .initfs progbits alloc noexec nowrite align=4

@@ -116,6 +116,9 @@ SELFTEST(dirty_after_set, "paging/dirty after a clean entry was announced")
 	return NULL;
 }
 
+/*:*/
+
+/*G:622 Rights, and other frames */
 SELFTEST(read_only, "paging/read-only for the kernel too")
 {
 	u32 frame = frame_with(3);
@@ -213,6 +216,8 @@ SELFTEST(fetch, "paging/executing an absent page")
 	return why;
 }
 
+/*:*/
+
 /*G:625 Many address spaces
  *
  * A Host keeps shadows of only so many roots.  More roots than that must still each
@@ -291,6 +296,9 @@ SELFTEST(other_root, "paging/changing a table that is not loaded")
 	return NULL;
 }
 
+/*:*/
+
+/*G:627 Larger changes */
 SELFTEST(flush_user_part, "paging/flushing the user part")
 {
 	u32 root, old, new = frame_with(2);

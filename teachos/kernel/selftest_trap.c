@@ -58,6 +58,9 @@ static const char *try(const struct expectation *e, enum gate_type gate, unsigne
 	return NULL;
 }
 
+/*:*/
+
+/*G:612 The culprits */
 static void load_test_entry(u32 low, u32 high)
 {
 	pv.set_segment(TEST_ENTRY, low, high);

@@ -73,6 +73,9 @@ USER_DEATH(ac, "misaligned access with AC set", SIGBUS, 17, 0)
 USER_DEATH(mf, "x87 error", SIGFPE, 16, 0)
 USER_DEATH(xf, "SSE division by zero", SIGFPE, 19, 0)
 
+/*:*/
+
+/*G:645 Programs that live */
 USER_TEST(syscalls, "system calls: numbers, answers, bad pointers")
 USER_TEST(registers, "registers survive system calls and interrupts")
 USER_TEST(zeroed, "stack and heap begin as zeros")

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Formatted printing without a buffer: each character goes out as it is made, so
- * the same engine serves the console, a string, and a panic with no stack left.
- */
+/*G:197 printf, from the inside
+ *
+ * Formatted printing without a buffer: each character goes out as it is made, so the
+ * same engine serves the console, a string, and a panic that has no time for more.
+ :*/
 #include "lib.h"
 
 struct spec {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the kernel and its programs share: strings, formatted printing, and the
- * one division that a 32-bit compiler would ask a library for.
- */
+/*G:195 Tools without a toolbox
+ *
+ * There is no C library below a kernel.  What the kernel and its programs share is
+ * here: strings, formatted printing, and the one division that a 32-bit compiler
+ * would ask a library for.
+ :*/
 #ifndef LIB_H
 #define LIB_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Strings and memory, for the kernel and for its programs alike.  The compiler
- * itself may call the first four behind our back, so their names are not ours.
- */
+/*G:196 Strings and memory
+ *
+ * For the kernel and for its programs alike.  The compiler itself may call the first
+ * four behind our back, so their names are not ours to choose.
+ :*/
 #include "lib.h"
 
 void *memcpy(void *to, const void *from, size_t n)

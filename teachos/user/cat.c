@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:831 cat
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* cat FILE...: shows files, or what is typed until Ctrl-D. */
 #include "user.h"
 

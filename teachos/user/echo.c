@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:830 echo
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* echo WORD...: says them. */
 #include "user.h"
 

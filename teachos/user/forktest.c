@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:843 forktest
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* forktest [N]: N children at once, each counts on its own copy of a variable. */
 #include "user.h"
 

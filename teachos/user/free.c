@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:834 free
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* free: how much memory is left. */
 #include "user.h"
 

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:837 hello
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* hello: who am I, and in which ring? */
 #include "user.h"
 

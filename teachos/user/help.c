@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:835 help
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* help: the programs. */
 #include "user.h"
 

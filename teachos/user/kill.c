@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:840 kill
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* kill PID...: ends processes. */
 #include "user.h"
 

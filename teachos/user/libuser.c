@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The programs' side of the counter.
- */
+/*G:806 The programs' side of the counter
+ *
+ * One line a call: arguments into registers, `int $0x80`.  printf collects a line and
+ * sends it off in one piece, as each journey into the kernel costs something.
+ :*/
 #include "user.h"
 
 void exit(int status)

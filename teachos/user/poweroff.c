@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:841 poweroff
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* poweroff: ends the machine. */
 #include "user.h"
 

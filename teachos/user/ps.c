@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:833 ps
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* ps: the processes. */
 #include "user.h"
 

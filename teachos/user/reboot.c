@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:842 reboot
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* reboot: starts the machine again. */
 #include "user.h"
 

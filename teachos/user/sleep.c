@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:839 sleep
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* sleep SECONDS */
 #include "user.h"
 

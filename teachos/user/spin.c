@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:838 spin
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* spin [MS]: keeps the processor busy, for ever or so many milliseconds. */
 #include "user.h"
 

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:844 true
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* true: nothing, successfully. */
 #include "user.h"
 

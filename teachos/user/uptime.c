@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/*G:836 uptime
+ *
+ * SPDX-License-Identifier: MIT
+ :*/
 /* uptime: how long TeachOS has been running. */
 #include "user.h"
 

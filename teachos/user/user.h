@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a program of TeachOS can call.  The system calls bear Linux's names and
- * numbers for i386; they return -errno instead of setting errno.
- */
+/*G:805 What a program can call
+ *
+ * The system calls bear Linux's names and numbers for i386; they return -errno
+ * instead of setting errno.
+ :*/
 #ifndef USER_H
 #define USER_H
 

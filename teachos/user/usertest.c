@@ -43,7 +43,7 @@ static int null_read(void) { asm volatile("movl 0, %%eax" : : : "eax"); return 0
 static int null_write(void) { asm volatile("movl %eax, 4"); return 0; }
 static int text_write(void) { asm volatile("movb $0, main"); return 0; }
 static int kernel_read(void) { asm volatile("movl 0xc0100000, %%eax" : : : "eax"); return 0; }
-static int kernel_write(void) { asm volatile("movl %eax, 0xc0300000"); return 0; }
+static int kernel_write(void) { asm volatile("movl %eax, 0xc0101000"); return 0; }
 static int beyond_brk(void) { *((volatile char *)brk(0) + 4096) = 1; return 0; }
 
 static int ac(void)

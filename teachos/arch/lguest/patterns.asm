@@ -2,10 +2,10 @@
 ;G:660 Seven registers and a trap
 ;
 ; void pattern_hypercall(const u32 in[7], u32 out[8])
-; void pattern_wait(const u32 in[7], u32 out[8])
+; void pattern_wait(const u32 in[7], u32 out[8], u32 before)
 ;
 ; Load in[] into eax ebx ecx edx esi edi ebp; make a hypercall (its number is in[0]),
-; or wait until an interrupt has come; store them to out[], with eflags behind.  What
+; or wait until irq_count[0] is not `before`; store them to out[], with eflags behind.  What
 ; comes back must be what was there: the Host owns not one of our registers.
 ;
 %include "asm_values.inc"
@@ -25,7 +25,7 @@ section .text
 	push esi
 	push edi
 	mov [saved_esp], esp
-	mov eax, [irq_count]
+	mov eax, [esp + 28]
 	mov [before], eax
 	mov ebp, [esp + 20]
 	mov eax, [ebp]
@@ -61,7 +61,6 @@ store:	mov [result], eax
 	mov [result + 24], ebp
 	pushf
 	pop dword [result + 28]
-	mov eax, esp
 	mov esp, [saved_esp]
 	mov edi, [esp + 24]
 	mov esi, result

@@ -12,7 +12,7 @@
 #define TEST_ENTRY 29u
 
 void pattern_hypercall(const u32 in[7], u32 out[8]);
-void pattern_wait(const u32 in[7], u32 out[8]);
+void pattern_wait(const u32 in[7], u32 out[8], u32 before);
 u32 noirq_spin(u32 thousands);
 
 SELFTEST(entry, "lguest/registers at the first instruction")
@@ -77,8 +77,10 @@ SELFTEST(interrupted, "lguest/an interrupt changes no register")
 	const char *why = NULL;
 
 	for (i = 0; i < 10 && !why; i++) {
+		u32 before = irq_count[0];
+
 		pv.clock_arm(NS_PER_MS);
-		pattern_wait(in, out);
+		pattern_wait(in, out, before);
 		why = compare_registers(in, out);
 	}
 	return why;
@@ -372,8 +374,9 @@ SELFTEST(noirq, "irq/nothing is delivered in the no-interrupt range")
 {
 	u32 before = irq_count[0], inside;
 
-	pv.clock_arm(NS_PER_MS);
-	inside = noirq_spin(20000);
+	pv.irq_disable();
+	pv.clock_arm(5 * NS_PER_MS);
+	inside = noirq_spin(40000);
 	CHECK_EQUAL(inside, before);
 	CHECK(spin_until_changed(&irq_count[0], before), "it never came");
 	return NULL;
