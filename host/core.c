@@ -49,6 +49,7 @@ static void run_section(struct lg_guest *g)
 	} while (r == LG_RESUME);
 	lg_arch_section_end(g, interrupt);
 }
+/*:*/
 
 /*H:180 Between two sections
  *

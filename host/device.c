@@ -110,6 +110,7 @@ static int raise_irq(struct lg_guest *g, unsigned long irq)
 	lg_kick(g);
 	return 0;
 }
+/*:*/
 
 /*H:730 Wires to other threads
  *

@@ -48,6 +48,7 @@ static bool in_noirq_range(struct lguest *lg)
 
 	return eip >= lg->noirq_start && eip < lg->noirq_end;
 }
+/*:*/
 
 /*H:270 Five words on a stack
  *

@@ -195,7 +195,7 @@ struct lguest {
 	/* What the CPU under us does (x86_64/arch.c) */
 	bool smap;			/* CR4.SMAP is on: ring 1 needs EFLAGS.AC */
 	bool smep;			/* CR4.SMEP is on */
-	bool smep_off;			/* this Guest must run without it */
+	bool smap_off, smep_off;	/* this Guest must run without it */
 
 	/* The end */
 	u32 over;			/* 0, or LG_RUN_POWEROFF, _RESTART, _KILLED */

@@ -116,6 +116,7 @@ int lg_map_data(struct lg_guest *g)
 	g->lg.data = g->data_mapping + offset_in_page(gpa);
 	return 0;
 }
+/*:*/
 
 /*H:710 Memory that the Guest makes us spend
  *

@@ -36,6 +36,7 @@ struct walk {
 	u64 pte;
 	void *pte_slot;		/* our address of the Guest's PTE; NULL in linear mode */
 };
+/*:*/
 
 /*H:510 One entry
  *
@@ -204,6 +205,7 @@ static void set_accessed_dirty(struct lguest *lg, struct walk *w, bool write)
 	else
 		WRITE_ONCE(*(u32 *)w->pte_slot, (u32)want);
 }
+/*:*/
 
 /*H:530 From their entry to ours
  *
@@ -281,19 +283,30 @@ static void count_fill(struct lguest *lg, u32 error, u64 old)
  * For SMAP the CPU offers a key: EFLAGS.AC.  It does nothing else in ring 1, so we hand
  * it out freely.  For SMEP there is none, so a Guest that executes its users' pages in
  * ring 1 runs without SMEP from then on.  It can only hurt itself.
+ *
+ * Called when the shadow has what the access needs.  LG_OUT: CR4 must change, which
+ * happens when the next section begins.
  */
-static void heal(struct lguest *lg, u32 error, u64 entry)
+static noinline enum lg_result heal(struct lguest *lg, u32 error)
 {
-	if ((error & LG_PF_USER) || !(entry & LG_PTE_USER))
-		return;
-	if ((error & LG_PF_FETCH) && lg->smep && !lg->smep_off) {
+	if (error & LG_PF_FETCH) {
+		if (!lg->smep)
+			return LG_RESUME;
 		lg->smep_off = true;
 		lg_count(lg, smep_heals);
-	} else if (!(error & LG_PF_FETCH) && lg->smap &&
-		   !(lg_regs(lg)->eflags & LG_EFLAGS_AC)) {
-		lg_regs(lg)->eflags |= LG_EFLAGS_AC;
-		lg_count(lg, smap_heals);
+		return LG_OUT;		/* the next section begins without it */
 	}
+	if (!lg->smap)
+		return LG_RESUME;
+	lg_count(lg, smap_heals);
+	if (lg_cpl(lg) == 1 && !(lg_regs(lg)->eflags & LG_EFLAGS_AC)) {
+		lg_regs(lg)->eflags |= LG_EFLAGS_AC;
+		return LG_RESUME;
+	}
+	/* AC counts for nothing in ring 3, where an emulator may still access the stack of
+	 * an IRET as a supervisor.  Then SMAP goes, too. */
+	lg->smap_off = true;
+	return LG_OUT;
 }
 /*:*/
 
@@ -340,9 +353,10 @@ enum lg_result lg_page_fault(struct lguest *lg, u32 gva, u32 error)
 	r = fill(lg, gva, error, &w);
 	if (r != LG_RESUME)
 		return r;
-	if ((error & LG_PF_PRESENT) || lg->smap)
-		heal(lg, error, w.directory & w.pte);
 	lg_trace_page_fault(lg, gva, error, "fill");
+	/* A supervisor's access to a user page: will it pass now? */
+	if (!(error & LG_PF_USER) && (w.directory & w.pte & LG_PTE_USER))
+		return heal(lg, error);
 	return LG_RESUME;
 }
 /*:*/

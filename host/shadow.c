@@ -54,6 +54,7 @@ static void clean(struct lg_table *table)
 	table->low = LG_TABLE_ENTRIES;
 	table->high = 0;
 }
+/*:*/
 
 /*H:610 Tables come, tables go
  *

@@ -43,6 +43,7 @@ static bool dpl_is_honoured(unsigned int vector)
 	return (vector < 32 && vector != LG_VECTOR_NM && vector != LG_VECTOR_GP &&
 		vector != LG_VECTOR_PF) || vector == LG_VECTOR_SYSCALL;
 }
+/*:*/
 
 /*H:210 The Guest's IDT
  *
@@ -176,6 +177,7 @@ static u32 emulate(struct lguest *lg, const u8 *code)
 		*eax = 0xffffffff;
 	return len;
 }
+/*:*/
 
 /*H:230 INT n that may not
  *

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The contract between a Guest and the Host: the hypercalls, and the one
- * structure of Guest memory that both of them write.
+/*P:200 The contract between a Guest and the Host
+ *
+ * The hypercalls, and the one structure of Guest memory that both of them write.
  *
  * Everything here is fixed: Guests that we never met were built against these
  * numbers (the 2011 lguest ABI, Linux 3.1 to 3.18).  The _Static_asserts at the
  * end are the values such a Guest was compiled with.
- */
+ *:*/
 #ifndef LGUEST_H
 #define LGUEST_H
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The contract between the Launcher and the Host: /dev/lguest.
+/*P:220 The contract between the Launcher and the Host: /dev/lguest
  *
  * A Launcher opens the device, says CREATE once, then RUN again and again from
  * the same thread.  Other threads may raise interrupts with IRQ at any time.
  * Closing the last descriptor ends the Guest and gives everything back.
- */
+ *:*/
 #ifndef LGUEST_USER_H
 #define LGUEST_USER_H
 

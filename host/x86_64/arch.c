@@ -87,6 +87,7 @@ int lg_arch_check_host(void)
 	}
 	return 0;
 }
+/*:*/
 
 /*H:810 A world of four pages
  *
@@ -321,7 +322,7 @@ void lg_arch_set_ts(struct lguest *lg, bool ts)
  *  CR4.CET, LASS Off: ring 1 has no ENDBR at its jump targets, and lives below 4 GiB.
  *  CR4.PKE, PCE, Off: no protection keys, no counting the Host's events, and CLI in
  *      VME, PVI  ring 3 is a #GP.
- *  CR4.SMEP      Stays on until the Guest needs it off (H:550).
+ *  CR4.SMEP, SMAP  Stay on until the Guest needs them off (H:550).
  *  EFER.SCE      Off: SYSCALL would enter Linux' system call handler, in ring 0, on the
  *                Guest's page tables.  We have seen it.
  *  SYSENTER_CS   0, for the same reason.
@@ -373,10 +374,12 @@ void lg_arch_section_begin(struct lg_guest *g)
 	a->host_cr4 = read_cr4_raw();
 	a->guest_cr4 = a->host_cr4 & ~(X86_CR4_OSXSAVE | X86_CR4_PKE | X86_CR4_PCE | X86_CR4_VME |
 				       X86_CR4_PVI | X86_CR4_TSD | CR4_CET | CR4_LASS);
-	g->lg.smap = a->host_cr4 & X86_CR4_SMAP;
-	g->lg.smep = a->host_cr4 & X86_CR4_SMEP;
+	if (g->lg.smap_off)
+		a->guest_cr4 &= ~X86_CR4_SMAP;
 	if (g->lg.smep_off)
 		a->guest_cr4 &= ~X86_CR4_SMEP;
+	g->lg.smap = a->guest_cr4 & X86_CR4_SMAP;
+	g->lg.smep = a->guest_cr4 & X86_CR4_SMEP;
 	pages->direct_flags = LG_EFLAGS_IF | LG_EFLAGS_FIXED | (g->lg.smap ? LG_EFLAGS_AC : 0);
 	pages->host_cr3 = read_cr3_raw();
 	pages->guest_cr3 = lg_os_phys(a->table[0]);
