@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each hypercall in peace, and each way it can end a Guest (ABI.md 2).  What a call does
+ * to tables, gates, stacks and interrupts has its own test; here is the switchboard.
+ */
+#include "world.h"
+
+#define FRAMES	16u
+#define MEMORY	(FRAMES * 4096u)
+
+static const struct world_plan usual = { .kernel_address = 0xc0000000, .frames = FRAMES };
+
+static struct world *fresh(void)
+{
+	return world_new(&usual);
+}
+
+static u32 junk(void)
+{
+	static const u32 values[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
+
+	return chance(50) ? values[below(5)] : random32();
+}
+
+/* ---- LGUEST_INIT ---- */
+
+static void init_fills_in(void **state)
+{
+	struct world_plan plan = usual;
+	struct world *w;
+	u8 before[1392], after[1392];
+	u32 sec, nsec, gpas[] = { WORLD_DATA, 0x1fcd, 0x3001, MEMORY - 1392, 0x2a90 }, i, b;
+
+	(void)state;
+	plan.raw = true;
+	for (i = 0; i < 5; i++) {
+		w = world_new(&plan);
+		memset(w->ram + MEMORY / 2, 0xa5, MEMORY / 4);
+		world_data(w, gpas[i], &plan);
+		world_read(w, gpas[i], before, sizeof(before));
+		check(world_hypercall(w, 1, gpas[i], junk(), junk(), junk()) == ENTERS, "%s",
+		      w->lg.text);
+		world_read(w, gpas[i], after, sizeof(after));
+		memcpy(&sec, after + 12, 4);
+		memcpy(&nsec, after + 16, 4);
+		check(sec > 1600000000 && nsec < 1000000000, "time is %u.%09u", sec, nsec);
+		assert_int_equal(world_get32(w, gpas[i] + 1368), 0x400000);	/* reserve_mem */
+		assert_int_equal(world_get32(w, gpas[i] + 1372), 2893210);	/* tsc_khz */
+		for (b = 0; b < sizeof(after); b++)	/* nothing else is touched */
+			if (!(b >= 12 && b < 20) && !(b >= 1368 && b < 1376))
+				check(before[b] == after[b], "INIT wrote to byte %u", b);
+		assert_int_equal(w->lg.stats.hypercall_direct[1], 1);
+		world_free(w);
+	}
+}
+
+/* Six slots are pending when INIT comes: they are not run by it. */
+static void init_leaves_the_ring(void **state)
+{
+	struct world_plan plan = usual;
+	struct world *w;
+
+	(void)state;
+	plan.raw = true;
+	w = world_new(&plan);
+	memset(w->ram + WORLD_DATA + 24, 0, 6);
+	world_put32(w, WORLD_DATA + 88, LHCALL_SET_CLOCKEVENT);
+	assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), ENTERS);
+	assert_int_equal(w->tolds, 0);
+	assert_int_equal(w->ram[WORLD_DATA + 24], 0);
+	assert_int_equal(world_hypercall(w, 0, 0, 0, 0, 0), ENTERS);
+	assert_int_equal(w->tolds, 1);
+	assert_int_equal(w->ram[WORLD_DATA + 24 + 5], 0xff);
+	world_free(w);
+}
+
+static void init_refused(void **state)
+{
+	static const u32 outside[] = { MEMORY - 1391, MEMORY - 1, MEMORY, 0xffffffff, 0xfffffa90,
+				       0x80000000, 0xfffff000 };
+	static const u32 kernel[] = { 0xffc00000, 0xffc00001, 0xffffffff };
+	static const u32 syscalls[] = { 0, 0x40, 0x81, 0x180, 0xffffffff };
+	struct world_plan plan = usual;
+	struct world *w;
+	u32 i;
+
+	(void)state;
+	plan.raw = true;
+	for (i = 0; i < 7; i++) {
+		w = world_new(&plan);
+		assert_int_equal(world_hypercall(w, 1, outside[i], 0, 0, 0), DEAD);
+		expect_dead(w, LG_HC_BAD_DATA, "bad guest page");
+		world_free(w);
+	}
+	for (i = 0; i < 3; i++) {
+		plan.kernel_address = kernel[i];
+		w = world_new(&plan);
+		assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), DEAD);
+		expect_dead(w, LG_HC_BAD_KERNEL, "bad kernel address 0xff");
+		world_free(w);
+	}
+	plan.kernel_address = 0xffbfffff;	/* the last good one */
+	w = world_new(&plan);
+	assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), ENTERS);
+	world_free(w);
+	for (i = 0; i < 5; i++) {
+		w = world_new(&plan);
+		world_put32(w, WORLD_DATA + 1388, syscalls[i]);
+		assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), DEAD);
+		expect_dead(w, LG_HC_BAD_SYSCALL, "bad syscall vector");
+		world_free(w);
+	}
+}
+
+static void init_twice(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), DEAD);
+	expect_dead(w, LG_HC_INIT_TWICE, "already have lguest_data");
+	world_free(w);
+	w = fresh();
+	assert_int_equal(world_hypercall(w, 1, 0x5000, 0, 0, 0), DEAD);
+	expect_dead(w, LG_HC_INIT_TWICE, "already have lguest_data");
+	world_free(w);
+}
+
+static void before_init(void **state)
+{
+	struct world_plan plan = usual;
+	char words[64];
+	struct world *w;
+	u32 number;
+
+	(void)state;
+	plan.raw = true;
+	for (number = 0; number < 40; number++) {
+		if (number == 1)
+			continue;
+		w = world_new(&plan);
+		assert_int_equal(world_hypercall(w, number, junk(), junk(), junk(), junk()), DEAD);
+		snprintf(words, sizeof(words), "hypercall %u before INIT", number);
+		expect_dead(w, LG_HC_BEFORE_INIT, words);
+		assert_int_equal(w->tolds, 0);
+		world_free(w);
+	}
+}
+
+/* ---- Numbers ---- */
+
+static void unknown_numbers(void **state)
+{
+	static const u32 numbers[] = { 3, 11, 12, 13, 20, 21, 64, 255, 256, 0x7fffffff, 0x80000000,
+				       0x80000001, 0xffffffff, 0x100 + 9 };
+	char words[64];
+	struct world *w;
+	u32 i, in_ring;
+
+	(void)state;
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		for (in_ring = 0; in_ring < 2; in_ring++) {
+			w = fresh();		/* 13, SET_PMD, is unknown without PAE */
+			if (in_ring) {
+				w->lg.data->hcalls[0].number = numbers[i];
+				w->lg.data->hcall_status[0] = 0;
+			}
+			assert_int_equal(world_hypercall(w, in_ring ? 0 : numbers[i], junk(),
+							 junk(), junk(), junk()), DEAD);
+			snprintf(words, sizeof(words), "Bad hypercall %u", numbers[i]);
+			expect_dead(w, LG_HC_UNKNOWN, words);
+			world_free(w);
+		}
+	}
+}
+
+/* Arguments that a call does not have may hold anything (ABI.md 2.2). */
+static void junk_is_ignored(void **state)
+{
+	struct world *w = fresh();
+	u32 i;
+
+	(void)state;
+	random_start("junk_is_ignored");
+	lg_regs(&w->lg)->esp = 0x9000;
+	for (i = 0; i < 2000; i++) {
+		world_forget(w);
+		assert_int_equal(world_hypercall(w, 0, junk(), junk(), junk(), junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, 19, junk(), junk(), junk(), junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, 5, i & 1, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(w->tolds, 0);
+		assert_int_equal(world_hypercall(w, 9, i, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(w->timer, i);
+		assert_int_equal(world_hypercall(w, 8, i & 8, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(w->ts, !!(i & 8));
+		assert_int_equal(world_hypercall(w, 17, i + 1, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(w->told[w->tolds - 1].what, TOLD_NOTIFY);
+		assert_int_equal(w->told[w->tolds - 1].a, i + 1);
+		assert_int_equal(world_hypercall(w, 10, junk(), junk(), junk(), junk()), SLEEPS);
+		w->lg.data->blocked_interrupts = ~1u;
+		lg_irq_raise(&w->lg, 0);
+		assert_int_equal(world_enter(w), ENTERS);
+		w->lg.irqs = 0;
+	}
+	world_free(w);
+}
+
+/* NOTIFY goes out once per call, in order, and 0 never. */
+static void notify(void **state)
+{
+	static const u32 values[] = { 1, 0x40000000, 0xffffffff, 0x1234, 0x1234 };
+	struct world *w = fresh();
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 5; i++)
+		assert_int_equal(world_hypercall(w, 17, values[i], 0, 0, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, 17, 0, 0, 0, 0), ENTERS);
+	assert_int_equal(w->tolds, 5);
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(w->told[i].what, TOLD_NOTIFY);
+		assert_int_equal(w->told[i].a, values[i]);
+	}
+	world_free(w);
+}
+
+static void timer(void **state)
+{
+	static const u32 values[] = { 1, 100, 0xffffffff, 0, 0x80000000, 0 };
+	struct world *w = fresh();
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 6; i++)
+		assert_int_equal(world_hypercall(w, 9, values[i], 0, 0, 0), ENTERS);
+	assert_int_equal(w->tolds, 6);
+	for (i = 0; i < 6; i++)
+		check(w->told[i].what == TOLD_TIMER && w->told[i].a == values[i], "timer %u", i);
+	assert_int_equal(w->lg.stats.scalar[LG_STAT_timer_armed], 4);
+	/* 0 cancels, but what has expired already stays (ABI.md 4). */
+	lg_irq_raise(&w->lg, 0);
+	world_hypercall(w, 9, 0, 0, 0, 0);
+	assert_int_equal(w->lg.irqs, 1);
+	world_free(w);
+}
+
+/* ---- SHUTDOWN ---- */
+
+static void shutdown_strings(void **state)
+{
+	static const u32 gpas[] = { 0x5000, 0x5fff, 0x6f81, MEMORY - 128, 0 };
+	struct world *w;
+	u32 i, how, length;
+	char text[200];
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		for (how = 1; how < 3; how++) {
+			for (length = 0; length < 128; length += length < 120 ? 31 : 1) {
+				w = fresh();
+				memset(text, 'a' + length % 26, sizeof(text));
+				text[length] = '\0';
+				world_write(w, gpas[i], text, 128);
+				assert_int_equal(world_hypercall(w, 2, gpas[i], how, junk(),
+								 junk()), DEAD);
+				assert_int_equal(w->lg.over, how == 2 ? LG_RUN_RESTART :
+						 LG_RUN_POWEROFF);
+				assert_string_equal(w->lg.text, text);
+				assert_int_equal(w->kills, 0);
+				world_free(w);
+			}
+		}
+	}
+}
+
+/* 128 bytes without an end: 127 are taken. */
+static void shutdown_without_end(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	memset(w->ram + 0x5fa0, 'x', 4096);
+	assert_int_equal(world_hypercall(w, 2, 0x5fa0, 1, 0, 0), DEAD);
+	assert_int_equal(strlen(w->lg.text), 127);
+	assert_int_equal(strspn(w->lg.text, "x"), 127);
+	world_free(w);
+}
+
+static void shutdown_unreadable(void **state)
+{
+	static const u32 bad[] = { 0x40000000, MEMORY - 127, MEMORY, 0xffffffff, 0xffffff80 };
+	char words[64];
+	struct world *w;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		w = fresh();
+		assert_int_equal(world_hypercall(w, 2, bad[i], 1, 0, 0), DEAD);
+		snprintf(words, sizeof(words), "bad read address %#x len 128", bad[i]);
+		expect_dead(w, LG_MEM_READ, words);
+		world_free(w);
+
+		w = fresh();
+		assert_int_equal(world_hypercall(w, 2, bad[i], 2, 0, 0), DEAD);
+		check(w->lg.over == LG_RUN_RESTART, "restart at %#x: %u, %s", bad[i], w->lg.over,
+		      w->lg.text);
+		assert_int_equal(strlen(w->lg.text), 0);
+		world_free(w);
+	}
+}
+
+/* ---- SET_STACK ---- */
+
+static void set_stack(void **state)
+{
+	struct world *w = fresh();
+	u32 ss, pages;
+
+	(void)state;
+	for (ss = 0; ss < 512; ss++) {
+		if ((ss & 3) == 1) {
+			assert_int_equal(world_hypercall(w, 7, ss, 0x8ff8, ss >> 3 & 1, junk()),
+					 ENTERS);
+			assert_int_equal(w->lg.pages->ss1, ss);
+			assert_int_equal(w->lg.pages->esp1, 0x8ff8);
+		} else {
+			assert_int_equal(world_hypercall(w, 7, ss, 0x8ff8, 0, junk()), DEAD);
+			expect_dead(w, LG_TRAP_STACK_SS, "bad stack segment");
+			world_revive(w);
+		}
+	}
+	for (pages = 3; pages; pages = pages * 5 + (pages >> 28)) {
+		assert_int_equal(world_hypercall(w, 7, 0x69, 0x8ff8, pages, 0), DEAD);
+		expect_dead(w, LG_TRAP_STACK_PAGES, "bad stack pages");
+		world_revive(w);
+		if (pages > 0x10000000)
+			break;
+	}
+	assert_int_equal(world_hypercall(w, 7, 0x69, 0x8ff8, 0xffffffff, 0), DEAD);
+	expect_dead(w, LG_TRAP_STACK_PAGES, "bad stack pages");
+	world_free(w);
+}
+
+/* In linear mode the pages that do not exist are a "bad stack page", or a bad entry. */
+static void stack_beyond_memory(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	assert_int_equal(world_hypercall(w, 7, 0x69, MEMORY + 4096, 1, 0), DEAD);
+	expect_dead(w, LG_PT_PTE_FRAME, "bad page table entry");
+	world_free(w);
+	w = fresh();
+	assert_int_equal(world_hypercall(w, 7, 0x69, MEMORY, 2, 0), ENTERS);
+	world_free(w);
+	w = fresh();
+	assert_int_equal(world_hypercall(w, 7, 0x69, 0, 1, 0), DEAD);
+	expect_dead(w, LG_TRAP_STACK_PAGE, "bad stack page 0xffffffff");
+	world_free(w);
+}
+
+/* ---- What page table calls refuse ---- */
+
+static void page_table_calls_refuse(void **state)
+{
+	static const struct {
+		u32 number, a1, a2, a3;
+		enum lg_reason reason;		/* LG_ALIVE: fine */
+		const char *words;
+	} calls[] = {
+		{ 14, 0x5000, 0xffc00000, 0, LG_PT_SWITCHER,
+		  "attempt to set pte into Switcher pages" },
+		{ 14, 0x5000, 0xffffffff, 0x63, LG_PT_SWITCHER,
+		  "attempt to set pte into Switcher pages" },
+		{ 14, 0x5000, 0xffbfffff, 0, LG_ALIVE, "" },
+		{ 14, 0x5000, 0xc0000000, 0x50e1, LG_PT_BAD_PTE, "bad page table entry 0x50e1" },
+		{ 14, 0x5000, 0xc0000000, 0x50e0, LG_ALIVE, "not present, so not looked at" },
+		{ 14, 0x5000, 0xc0000000, 0x5081, LG_ALIVE, "neither A nor D: looked at when used" },
+		{ 14, 0x5000, 0x08000000, FRAMES << 12 | 0x21, LG_PT_PTE_FRAME,
+		  "bad page table entry 0x10021" },
+		{ 14, 0x5000, 0x08000000, 0xfffff063, LG_PT_PTE_FRAME, "bad page table entry" },
+		{ 14, 0x5000, 0x08000000, (FRAMES - 1) << 12 | 0x63, LG_ALIVE, "" },
+		{ 14, 0x5000, 0x08000000, FRAMES << 12 | 0x60, LG_ALIVE, "" },
+		{ 15, 0x5000, 1024, 0, LG_PT_PGD_INDEX, "Attempt to set pgd 1024/1024" },
+		{ 15, 0x5000, 0xffffffff, 0, LG_PT_PGD_INDEX, "Attempt to set pgd 4294967295/1024" },
+		{ 15, 0x5000, 1023, 0, LG_ALIVE, "" },
+		{ 15, 0x9999, 0, 0, LG_ALIVE, "no such root" },
+		{ 13, 0x5000, 0, 0, LG_HC_UNKNOWN, "Bad hypercall 13" },
+	};
+	struct world *w;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		w = fresh();
+		check(world_hypercall(w, 4, 0x5000, 0, 0, 0) == ENTERS, "%s", w->lg.text);
+		check(world_hypercall(w, calls[i].number, calls[i].a1, calls[i].a2, calls[i].a3,
+				      junk()) == (calls[i].reason ? DEAD : ENTERS),
+		      "call %u: %s", i, w->lg.text);
+		if (calls[i].reason)
+			expect_dead(w, calls[i].reason, calls[i].words);
+		world_free(w);
+	}
+}
+
+/* NEW_PGTABLE itself checks nothing; the next walk does. */
+static void new_pgtable_anywhere(void **state)
+{
+	static const u32 bad[] = { MEMORY, 0xfffff000, 0x80000000 };
+	struct world *w;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		w = fresh();
+		assert_int_equal(world_hypercall(w, 4, bad[i], 0, 0, 0), ENTERS);
+		w->lg.pages->cr2 = 0x8000;
+		assert_int_equal(world_trap(w, 14, 0), DEAD);
+		expect_dead(w, LG_MEM_READ, "bad read address 0x");
+		world_free(w);
+	}
+}
+
+/* ---- The range check: a small world, completely ---- */
+
+static void every_range(void **state)
+{
+	static const u32 edges[] = { 0x7fffffff, 0x80000000, 0xfffff000, 0xfffffff0, 0xffffffff,
+				     0xffff8000, 0xffff8001, 0xffff7fff };
+	struct world *w = world_new(&(struct world_plan){ .kernel_address = 0xc0000000,
+							  .frames = 8 });
+	u8 *to = malloc(8 * 4096 + 64);
+	u32 as[256], n = 0, i, j, page;
+	enum lg_result r;
+	bool ok;
+
+	(void)state;
+	for (page = 0; page <= 9; page++)
+		for (i = 0; i < 9; i++)
+			as[n++] = page * 4096 + i - 4;
+	for (i = 0; i < 8; i++)
+		as[n++] = edges[i];
+	for (i = 0; i < 8 * 4096; i++)
+		w->ram[i] = i * 7 + (i >> 8);
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < n; j++) {
+			u64 a = as[i], len = as[j];
+
+			/* Byte by byte, in unlimited numbers: a + k < 8 pages for all k < len. */
+			ok = len == 0 ? a <= 8 * 4096 : a < 8 * 4096 && len <= 8 * 4096 - a;
+			check(lg_range_ok(&w->lg, a, len) == ok, "lg_range_ok(%#x, %#x)", as[i], as[j]);
+			if (len > 8 * 4096 && ok)
+				fail_msg("the test is wrong");
+			if (!ok) {
+				assert_int_equal(lg_read(&w->lg, a, to, len), LG_OUT);
+				expect_dead(w, LG_MEM_READ, "bad read address");
+				world_revive(w);
+				continue;
+			}
+			memset(to, 0xee, 8 * 4096 + 64);
+			while ((r = lg_read(&w->lg, a, to, len)) == LG_AGAIN) {
+				u32 pfn = w->lg.want_pfn;
+
+				check(pfn < 8 && !w->lg.frame[pfn], "wants %u", pfn);
+				world_enter(w);		/* fetches it */
+			}
+			assert_int_equal(r, LG_RESUME);
+			check(!memcmp(to, w->ram + a, len), "lg_read(%#x, %#x)", as[i], as[j]);
+			check(to[len] == 0xee, "lg_read(%#x, %#x) wrote too much", as[i], as[j]);
+		}
+	}
+	free(to);
+	world_free(w);
+}
+
+/* LG_AGAIN does not count a call twice. */
+static void counts(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	w->lg.data->hcalls[0] = (struct hcall_args){ .number = LHCALL_LOAD_TLS, .arg1 = 0x7ff0 };
+	w->lg.data->hcall_status[0] = 0;
+	world_hypercall(w, 16, 0xbff0, 0, 0, 0);
+	check(w->again >= 4, "nothing had to be fetched: %u", w->again);
+	assert_int_equal(w->lg.stats.hypercall_ring[16], 1);
+	assert_int_equal(w->lg.stats.hypercall_direct[16], 1);
+	assert_int_equal(w->lg.stats.exit_vector[0x1f], 2);	/* INIT, and this */
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(init_fills_in), TEST(init_leaves_the_ring), TEST(init_refused),
+		TEST(init_twice), TEST(before_init), TEST(unknown_numbers),
+		TEST(junk_is_ignored), TEST(notify), TEST(timer), TEST(shutdown_strings),
+		TEST(shutdown_without_end), TEST(shutdown_unreadable), TEST(set_stack),
+		TEST(stack_beyond_memory), TEST(page_table_calls_refuse),
+		TEST(new_pgtable_anywhere), TEST(every_range), TEST(counts),
+	};
+
+	return cmocka_run_group_tests_name("hypercalls", tests, NULL, NULL);
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Virtual interrupts (ABI.md 3.2, 3.4, 4): random Guests against a model of a few lines,
+ * and the things that must never happen, each by itself.
+ */
+#include <pthread.h>
+
+#include "world.h"
+
+#define NOIRQ_START	0x5000u
+#define NOIRQ_END	0x5008u
+#define HANDLER		0x00200000u
+
+static struct world *fresh(void)
+{
+	struct world *w = world_new(&(struct world_plan){
+		.kernel_address = 0xc0000000,
+		.noirq_start = NOIRQ_START, .noirq_end = NOIRQ_END });
+
+	lg_regs(&w->lg)->esp = 0x9000;
+	w->lg.data->blocked_interrupts = 0;
+	return w;
+}
+
+static void gate(struct world *w, u32 irq, u32 type, bool present)
+{
+	check(world_hypercall(w, 6, 32 + irq, 0x100 * irq,
+			      HANDLER | present << 15 | type << 8, 0) != DEAD, "%s", w->lg.text);
+}
+
+/* Which interrupt was just delivered?  -1: none. */
+static int delivered(struct world *w)
+{
+	u32 eip = lg_regs(&w->lg)->eip;
+
+	return eip >= HANDLER && eip < HANDLER + 32 * 0x100 ? (int)(eip - HANDLER) / 0x100 : -1;
+}
+
+/* The Guest goes on, somewhere, with this much of a stack. */
+static void guest_at(struct world *w, u32 eip)
+{
+	lg_regs(&w->lg)->eip = eip;
+	lg_regs(&w->lg)->esp = 0x9000;
+}
+
+struct model {
+	u32 pending, blocked, irq_enabled, irq_pending;
+	bool halted;
+	u8 type[32];		/* 0: no gate */
+	u32 owed[32];		/* raised since the last delivery */
+};
+
+/* ABI.md section 4, read aloud.  Returns the interrupt, or -1. */
+static int model_enter(struct model *m, u32 eip)
+{
+	u32 candidates = m->pending & ~m->blocked;
+	int irq = 0;
+
+	if (!candidates)
+		return -1;
+	while (!(candidates >> irq & 1))
+		irq++;
+	if (eip >= NOIRQ_START && eip < NOIRQ_END)
+		return -1;
+	if (m->halted) {
+		m->irq_enabled = 0x200;
+		m->halted = false;
+	} else if (!(m->irq_enabled & 0x200)) {
+		m->irq_pending = 0x200;
+		return -1;
+	}
+	if (!m->type[irq])
+		return -1;
+	m->pending &= ~(1u << irq);
+	if (m->type[irq] == 14)
+		m->irq_enabled = 0;
+	if (!(m->pending & ~m->blocked))
+		m->irq_pending = 0;
+	else if (!(m->irq_enabled & 0x200))
+		m->irq_pending = 0x200;		/* 3.1: one waits for irq_enabled */
+	return irq;
+}
+
+static u32 deliveries;
+
+static void one_entry(struct world *w, struct model *m, u32 step)
+{
+	struct lguest_data *data = w->lg.data;
+	u32 eip = lg_regs(&w->lg)->eip, before = m->irq_enabled, time = data->time.tv_sec;
+	bool was_halted = m->halted, enabled;
+	u32 candidates = m->pending & ~m->blocked;
+	int want = model_enter(m, eip), got;
+	enum state s;
+
+	w->nudged = false;
+	s = world_enter(w);
+	got = delivered(w);
+	check(s == (m->halted ? SLEEPS : ENTERS), "step %u: state %u: %s", step, s, w->lg.text);
+	check(got == want, "step %u: interrupt %d instead of %d (pending %#x blocked %#x, IF image "
+	      "%#x, eip %#x)", step, got, want, candidates, m->blocked, before, eip);
+	check(data->irq_enabled == m->irq_enabled, "step %u: irq_enabled %#x instead of %#x", step,
+	      data->irq_enabled, m->irq_enabled);
+	if (got >= 0 && m->type[got] == 15 && m->irq_pending != data->irq_pending)
+		m->irq_pending = data->irq_pending;	/* IF is still on: nobody waits for it */
+	check(data->irq_pending == m->irq_pending, "step %u: irq_pending %#x instead of %#x", step,
+	      data->irq_pending, m->irq_pending);
+	check(w->lg.irqs == m->pending, "step %u: pending %#x instead of %#x", step, w->lg.irqs,
+	      m->pending);
+	if (got >= 0) {
+		/* The rules that matter, said once more without the model. */
+		enabled = was_halted || (before & 0x200);
+		check(enabled, "step %u: delivered with interrupts off", step);
+		check(candidates >> got & 1, "step %u: %d was blocked or not raised", step, got);
+		check(!(candidates & ((1u << got) - 1)), "step %u: a lower one waits", step);
+		check(m->owed[got], "step %u: %d delivered twice", step, got);
+		check(data->time.tv_sec != time, "step %u: time was not updated", step);
+		m->owed[got] = 0;
+		deliveries++;
+	}
+	if (s == ENTERS && (m->pending & ~m->blocked))
+		check(w->nudged, "step %u: an interrupt waits and no exit is forced", step);
+}
+
+static void random_guests(void **state)
+{
+	static const u32 images[] = { 0, 0x200, 0x46, 0x246, 0x202, 2, 0xfffffdff };
+	struct world *w;
+	struct model m;
+	u32 round, step, irq, i;
+
+	(void)state;
+	random_start("random_guests");
+	for (round = 0; round < 40; round++) {
+		w = fresh();
+		memset(&m, 0, sizeof(m));
+		for (irq = 0; irq < 32; irq++) {
+			m.type[irq] = chance(90) ? 14 + below(2) : 0;
+			gate(w, irq, m.type[irq], m.type[irq]);
+		}
+		for (step = 0; step < 1000; step++) {
+			switch (below(9)) {
+			case 0: case 1: case 2:
+				irq = chance(50) ? below(4) : below(32);
+				lg_irq_raise(&w->lg, irq);
+				m.pending |= 1u << irq;
+				m.owed[irq]++;
+				break;
+			case 3: case 4:
+				if (!m.halted)
+					w->lg.data->irq_enabled = m.irq_enabled = images[below(7)];
+				break;
+			case 5:
+				if (!m.halted)
+					w->lg.data->blocked_interrupts = m.blocked =
+						chance(40) ? 0 : random32() & random32();
+				break;
+			case 6:
+				if (m.halted || (lg_regs(&w->lg)->eip & ~7u) == NOIRQ_START)
+					break;
+				guest_at(w, 0x7000);
+				m.halted = true;
+				lg_regs(&w->lg)->trapno = 0x1f;
+				lg_regs(&w->lg)->eax = LHCALL_HALT;
+				w->lg.halted = true;	/* what the call does; see halt_* */
+				break;
+			case 7:
+				if (m.halted)
+					break;
+				irq = below(32);
+				m.type[irq] = chance(80) ? 14 + below(2) : 0;
+				w->lg.idt[32 + irq].present = m.type[irq];
+				w->lg.idt[32 + irq].type = m.type[irq];
+				w->lg.idt[32 + irq].offset = HANDLER + 0x100 * irq;
+				break;
+			case 8:
+				break;
+			}
+			if (m.halted)
+				guest_at(w, 0x7000);
+			else
+				guest_at(w, chance(25) ? NOIRQ_START - 1 + below(10) : 0x7000);
+			if (chance(60))
+				one_entry(w, &m, step);
+		}
+		world_free(w);
+
+		/* Raise some, let a few in, then all: none may have been lost. */
+		w = fresh();
+		memset(&m, 0, sizeof(m));
+		for (irq = 0; irq < 32; irq++) {
+			m.type[irq] = 14;
+			gate(w, irq, 14, true);
+		}
+		w->lg.data->blocked_interrupts = m.blocked = random32();
+		for (i = 0; i < 40; i++) {
+			irq = below(32);
+			lg_irq_raise(&w->lg, irq);
+			m.pending |= 1u << irq;
+			m.owed[irq]++;
+			guest_at(w, 0x7000);
+			if (chance(50))
+				one_entry(w, &m, i);
+		}
+		w->lg.data->blocked_interrupts = m.blocked = 0;
+		for (i = 0; i < 33; i++) {
+			w->lg.data->irq_enabled = m.irq_enabled = 0x246;
+			guest_at(w, 0x7000);
+			one_entry(w, &m, 1000 + i);
+		}
+		for (irq = 0; irq < 32; irq++)
+			check(!m.owed[irq], "interrupt %u was lost", irq);
+		assert_int_equal(w->lg.irqs, 0);
+		assert_int_equal(w->lg.data->irq_pending, 0);
+		world_free(w);
+	}
+	check(deliveries > 1000, "only %u deliveries: the test does not test", deliveries);
+}
+
+/* An image of EFLAGS without bit 9, such as 0x46, is "off" (ABI.md 3.4). */
+static void images_of_flags(void **state)
+{
+	static const struct { u32 image; bool on; } images[] = {
+		{ 0, false }, { 0x46, false }, { 0xfffffdff, false }, { 1, false }, { 0x100, false },
+		{ 0x400, false }, { 0x200, true }, { 0x246, true }, { 0xffffffff, true },
+	};
+	struct world *w = fresh();
+	u32 i;
+
+	(void)state;
+	gate(w, 5, 14, true);
+	for (i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+		guest_at(w, 0x7000);
+		w->lg.data->irq_enabled = images[i].image;
+		w->lg.data->irq_pending = 0;
+		lg_irq_raise(&w->lg, 5);
+		assert_int_equal(world_enter(w), ENTERS);
+		check((delivered(w) == 5) == images[i].on, "image %#x", images[i].image);
+		assert_int_equal(w->lg.data->irq_pending, images[i].on ? 0 : 0x200);
+	}
+	world_free(w);
+}
+
+/* Every byte of the range and its neighbours; irq_pending is left alone inside. */
+static void noirq_range(void **state)
+{
+	struct world *w = fresh();
+	u32 eip, pending;
+	bool inside;
+
+	(void)state;
+	gate(w, 3, 14, true);
+	for (eip = NOIRQ_START - 4; eip < NOIRQ_END + 4; eip++) {
+		for (pending = 0; pending <= 0x200; pending += 0x200) {
+			inside = eip >= NOIRQ_START && eip < NOIRQ_END;
+			guest_at(w, eip);
+			w->lg.data->irq_enabled = 0x200;
+			w->lg.data->irq_pending = pending;
+			lg_irq_raise(&w->lg, 3);
+			w->nudged = false;
+			assert_int_equal(world_enter(w), ENTERS);
+			check((delivered(w) == 3) == !inside, "eip %#x", eip);
+			if (inside) {
+				assert_int_equal(w->lg.data->irq_pending, pending);
+				assert_int_equal(w->lg.data->irq_enabled, 0x200);
+				assert_true(w->nudged);
+			}
+		}
+	}
+	/* The range is read once: what is written there later means nothing. */
+	w->lg.data->noirq_end = 0x8000;
+	guest_at(w, 0x7000);
+	w->lg.data->irq_enabled = 0x200;
+	lg_irq_raise(&w->lg, 3);
+	assert_int_equal(world_enter(w), ENTERS);
+	assert_int_equal(delivered(w), 3);
+	world_free(w);
+}
+
+static void halt_sleeps_and_wakes(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	gate(w, 1, 14, true);
+	gate(w, 2, 15, true);
+	w->lg.data->irq_enabled = 0;
+	w->lg.data->blocked_interrupts = 1u << 2;
+	assert_int_equal(world_hypercall(w, 10, 0, 0, 0, 0), SLEEPS);
+	assert_int_equal(world_enter(w), SLEEPS);
+	lg_irq_raise(&w->lg, 2);		/* blocked: sleeps on */
+	assert_false(lg_irq_would_wake(&w->lg));
+	assert_int_equal(world_enter(w), SLEEPS);
+	lg_irq_raise(&w->lg, 1);
+	assert_true(lg_irq_would_wake(&w->lg));
+	assert_int_equal(world_enter(w), ENTERS);
+	assert_int_equal(delivered(w), 1);
+	assert_int_equal(w->lg.data->irq_enabled, 0);	/* on for a moment, then the gate */
+	/* The frame shows them on: HALT is "sti; hlt". */
+	check(world_get32(w, lg_regs(&w->lg)->esp + 8) & 0x200, "IF in the frame");
+
+	/* And through a trap gate they stay on. */
+	guest_at(w, 0x7000);
+	w->lg.data->irq_enabled = 0;
+	w->lg.data->blocked_interrupts = 0;
+	assert_int_equal(world_hypercall(w, 10, 0, 0, 0, 0), ENTERS);	/* 2 waits already */
+	assert_int_equal(delivered(w), 2);
+	assert_int_equal(w->lg.data->irq_enabled, 0x200);
+
+	/* HALT is forgotten once an interrupt came. */
+	guest_at(w, 0x7000);
+	assert_int_equal(world_enter(w), ENTERS);
+	world_free(w);
+}
+
+/* No gate: it stays pending.  Once there is a gate, it comes. */
+static void no_gate_yet(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	w->lg.data->irq_enabled = 0x200;
+	lg_irq_raise(&w->lg, 0);
+	world_forget(w);
+	assert_int_equal(world_enter(w), ENTERS);
+	assert_int_equal(delivered(w), -1);
+	assert_true(w->nudged);
+	gate(w, 0, 14, true);
+	assert_int_equal(delivered(w), 0);
+	assert_int_equal(w->lg.irqs, 0);
+	world_free(w);
+}
+
+/* One at an entry, the lowest first, and with each one left an exit is asked for. */
+static void one_by_one(void **state)
+{
+	struct world *w = fresh();
+	u32 irq;
+
+	(void)state;
+	for (irq = 0; irq < 32; irq++)
+		gate(w, irq, 14, true);
+	for (irq = 32; irq > 0; irq--)
+		lg_irq_raise(&w->lg, irq - 1);
+	for (irq = 0; irq < 32; irq++) {
+		guest_at(w, 0x7000);
+		w->lg.data->irq_enabled = 0x200;
+		w->nudged = false;
+		assert_int_equal(world_enter(w), ENTERS);
+		assert_int_equal(delivered(w), irq);
+		check(w->nudged == (irq < 31), "after interrupt %u", irq);
+		check(w->lg.data->irq_pending == (irq < 31 ? 0x200 : 0), "after interrupt %u", irq);
+	}
+	world_free(w);
+}
+
+static void before_init(void **state)
+{
+	struct world *w = world_new(&(struct world_plan){ .raw = true });
+
+	(void)state;
+	lg_irq_raise(&w->lg, 0);
+	assert_false(lg_irq_would_wake(&w->lg));
+	assert_int_equal(world_enter(w), ENTERS);
+	assert_int_equal(lg_regs(&w->lg)->eip, WORLD_EIP);
+	assert_int_equal(w->lg.irqs, 1);
+	world_free(w);
+}
+
+/* The stack must be fetched first: delivered all the same, and once. */
+static void again(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	gate(w, 4, 14, true);
+	lg_regs(&w->lg)->esp = 0xb008;		/* never touched, and two pages */
+	w->lg.data->irq_enabled = 0;
+	w->again = 0;
+	lg_irq_raise(&w->lg, 4);
+	assert_int_equal(world_hypercall(w, 10, 0, 0, 0, 0), ENTERS);
+	check(w->again >= 2, "nothing was fetched");
+	assert_int_equal(delivered(w), 4);
+	assert_int_equal(lg_regs(&w->lg)->esp, 0xb008 - 12);
+	assert_int_equal(w->lg.stats.scalar[LG_STAT_irq_delivered], 1);
+	world_free(w);
+}
+
+/* Raised by another thread, while we deliver: each raise sets a bit that is delivered
+ * later, or finds it set. */
+static bool stop;
+
+static void *launcher(void *arg)
+{
+	struct world *w = arg;
+	u32 i, x = 12345;
+
+	for (i = 0; i < 200000; i++) {
+		x = x * 1664525 + 1013904223;
+		lg_irq_raise(&w->lg, x >> 27);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static void another_thread(void **state)
+{
+	struct world *w = fresh();
+	pthread_t thread;
+	u32 irq, count = 0;
+
+	(void)state;
+	for (irq = 0; irq < 32; irq++)
+		gate(w, irq, 14, true);
+	assert_int_equal(pthread_create(&thread, NULL, launcher, w), 0);
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST) || lg_irq_would_wake(&w->lg)) {
+		guest_at(w, 0x7000);
+		w->lg.data->irq_enabled = 0x200;
+		check(world_enter(w) == ENTERS, "%s", w->lg.text);
+		count += delivered(w) >= 0;
+	}
+	pthread_join(thread, NULL);
+	check(count + w->lg.stats.scalar[LG_STAT_irq_coalesced] == 200000,
+	      "200000 raises, %u delivered, %llu found the bit set", count,
+	      (unsigned long long)w->lg.stats.scalar[LG_STAT_irq_coalesced]);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(random_guests), TEST(images_of_flags), TEST(noirq_range),
+		TEST(halt_sleeps_and_wakes), TEST(no_gate_yet), TEST(one_by_one),
+		TEST(before_init), TEST(again), TEST(another_thread),
+	};
+
+	return cmocka_run_group_tests_name("interrupts", tests, NULL, NULL);
+}
