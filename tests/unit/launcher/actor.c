@@ -24,6 +24,7 @@ static sem_t handled, interrupted;
 static int kick_fd = -1;
 static uint32_t kick_gpa;
 static unsigned lives;
+static atomic_bool stuck;	/* RUN does not come back, whatever happens */
 
 /* ---- What a Guest can do ---- */
 
@@ -259,6 +260,10 @@ static void *guest(void *unused)
 	} else if (!strcmp(part, "deaf")) {
 		words("deaf\n");
 		sleep_for_ever();
+	} else if (!strcmp(part, "stuck")) {
+		stuck = true;
+		words("stuck\n");
+		sleep_for_ever();
 	} else if (!strcmp(part, "abort")) {
 		words("now\n");
 		abort();
@@ -307,8 +312,9 @@ int host_run(struct lg_run *run)
 		owed = false;
 		sem_post(&handled);
 	}
-	if (poll(&p, 1, -1) < 0)
-		return -errno;
+	while (poll(&p, 1, -1) < 0)
+		if (!stuck)
+			return -errno;
 	if (read(to_launcher[0], run, sizeof(*run)) != sizeof(*run))
 		return -EIO;
 	owed = run->what == LG_RUN_NOTIFY;

@@ -394,6 +394,16 @@ def terminal_after_sigterm():
 
 
 @test
+def terminal_after_sigterm_if_run_is_stuck():
+    """The thread that runs the Guest does not come back: the porter leaves for it."""
+    t = Terminal("stuck")
+    t.wait_for("stuck")
+    t.wait_raw()
+    t.process.send_signal(signal.SIGTERM)
+    t.end(128 + signal.SIGTERM)
+
+
+@test
 def terminal_after_timeout():
     Terminal("silent", options=["--timeout=0.5"]).end(5)
 
