@@ -269,3 +269,13 @@ module_init(lg_module_init);
 module_exit(lg_module_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("lguest for the classroom: Guests in ring 1, no VT-x needed");
+
+/*M:100 You made it
+ *
+ * You know now what a hypervisor is: a page of registers, a table that is a lie, five
+ * words pushed on a stack, and a great deal of politeness.  The rest is yours.
+ *
+ * What follows are things that this one could do and does not.  They are roughly in the
+ * order of the evenings that they take.  Before you begin with one, decide how you will
+ * know that it works: which counter, which inmate, which figure of `make bench`.
+ *:*/

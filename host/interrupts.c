@@ -211,3 +211,11 @@ enum lg_result lg_before_entry(struct lguest *lg)
 	return unlikely(lg->halted) ? LG_OUT : LG_RESUME;
 }
 /*:*/
+
+/*M:110 Yours to build: interrupts without the Host
+ *
+ * Turning interrupts on and finding one pending costs a hypercall, SEND_INTERRUPTS, that
+ * does nothing but come here.  The Switcher has the pending word within reach, and the
+ * Guest's gates (lg_pages.direct holds those below 32).  How much of lg_before_entry
+ * could it do alone?  Mind the one thing that C makes easy: half a frame.
+ *:*/

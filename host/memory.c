@@ -177,3 +177,11 @@ void lg_memory_free(struct lg_guest *g)
 	}
 }
 /*:*/
+
+/*M:140 Yours to build: give some back
+ *
+ * Frames stay pinned to the end.  A Guest that knows it does not need some could say so
+ * (virtio calls that a balloon), and a Host that is short of memory could unpin frames
+ * that no shadow entry maps.  You would have to know which those are: lg_table knows its
+ * entries, but not the other way round.
+ *:*/

@@ -468,3 +468,17 @@ void lg_shadow_kernel_address(struct lguest *lg, u32 kernel_address)
 	lg->shared = kernel_address ? (kernel_address >> 30) + !!(kernel_address << 2) : NO_SHARING;
 	load_root(lg);
 }
+
+/*M:130 Yours to build: trust, but verify
+ *
+ * A Guest promises that from kernel_address up all its tables agree, and shadow.c takes
+ * its word.  A Guest that lies sees its own mappings mixed up, and harms nobody else.
+ * Could we notice?  A new root is the moment to compare.  What would you do about it?
+ *:*/
+
+/*M:135 Keep the TLB
+ *
+ * Every entry flushes the Guest's TLB, since all Guests share one PCID.  With a PCID for
+ * each, most flushes could go.  Then each place in this file that makes an entry stricter
+ * owes the CPU an INVPCID, and the Guest may have moved to another CPU meanwhile.
+ *:*/

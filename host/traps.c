@@ -320,3 +320,11 @@ void lg_note_exit(struct lguest *lg)
 	record_exit(lg, trapno < 256 ? trapno : 256 + (trapno & 0xff));
 }
 /*:*/
+
+/*M:150 Yours to build: a second CPU
+ *
+ * struct lguest is one machine with one CPU.  Split it: what belongs to the machine
+ * (frames, shadow, lguest_data), what to the CPU (registers, cr3, interrupts)?  The ABI
+ * has no call to start another, so you will invent one.  When one CPU changes a shadow
+ * entry that the other uses right now, what then?
+ *:*/
