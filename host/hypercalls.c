@@ -136,7 +136,10 @@ static __always_inline enum lg_result do_hypercall(struct lguest *lg,
 
 	switch (args->number) {
 	case LHCALL_FLUSH_ASYNC:	/* the ring has been run already */
+		return LG_RESUME;
 	case LHCALL_SEND_INTERRUPTS:	/* they are looked at before every entry */
+		if (!lg_irq_would_wake(lg))	/* masked since: no need to ask again */
+			WRITE_ONCE(lg->data->irq_pending, 0);
 		return LG_RESUME;
 	case LHCALL_LGUEST_INIT:
 		return initialise(lg, args->arg1);
