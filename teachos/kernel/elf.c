@@ -39,7 +39,7 @@ static int load_page(u32 root, u32 va, const char *image, const struct elf_segme
 		*pte = frame | PTE_P | PTE_US;
 	}
 	if (s->flags & SEGMENT_WRITABLE)
-		*pte |= PTE_RW;
+		*pte |= PTE_RW | PTE_A | PTE_D;	/* it soon will be */
 	begin = va > s->vaddr ? va : s->vaddr;
 	end = s->vaddr + s->filesz;
 	if (end > va + PAGE_SIZE)

@@ -140,11 +140,14 @@ u32 frames_total(void)
 
 /*G:305 Two pages in a row
  *
- * A kernel stack is two frames that must be neighbours.  Stacks that are given back
- * are kept for the next process; only when there are none do we look for two
+ * A kernel stack is two frames that must be neighbours.  A few stacks that were given
+ * back are kept for the next process; only when there are none do we look for two
  * neighbours that are both free, from the top of memory down.
  */
+#define SPARE_STACKS 8u
+
 static void *spare_stacks;
+static u32 spare_count;
 
 void *kstack_alloc(void)
 {
@@ -154,6 +157,7 @@ void *kstack_alloc(void)
 		void *stack = spare_stacks;
 
 		spare_stacks = *(void **)stack;
+		spare_count--;
 		return stack;
 	}
 	for (n = frame_count - 1; n > 1; n--) {
@@ -168,7 +172,13 @@ void *kstack_alloc(void)
 
 void kstack_free(void *base)
 {
+	if (spare_count == SPARE_STACKS) {
+		frame_put(virt_to_phys(base));
+		frame_put(virt_to_phys(base) + PAGE_SIZE);
+		return;
+	}
 	*(void **)base = spare_stacks;
 	spare_stacks = base;
+	spare_count++;
 }
 /*:*/

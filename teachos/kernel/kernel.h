@@ -237,7 +237,7 @@ void process_exit(int status) __attribute__((noreturn));
 int process_wait(int pid, int *status, bool nohang);
 int process_kill(int pid, u32 signal);
 struct process *process_find(int pid);
-void processes_interrupt(void);		/* Ctrl-C: all but pid 0 and 1 */
+void processes_interrupt(void);		/* Ctrl-C: whose input is the console, but pid 1 */
 u32 process_count(void);
 #define STATUS_EXITED(code)	(((code) & 0xff) << 8)
 #define STATUS_KILLED(signal)	((signal) & 0x7f)

@@ -10,6 +10,7 @@
  *	bench			measure, power off
  *	echo WORD...		say that, power off
  *	init=PATH [ARG...]	run one program instead of the shell, power off
+ *	panic			trip on purpose, to see what a panic looks like
  */
 #include "kernel.h"
 
@@ -39,11 +40,16 @@ static u32 split_words(char *line, char **words)
 static void run_init(const char *path, char *const argv[]) __attribute__((noreturn));
 static void run_init(const char *path, char *const argv[])
 {
-	static char text[64];
+	static char text[96];
 	int status = 0, pid = process_spawn(path, argv);
 
-	if (pid < 0)
-		panic("cannot run %s: error %d", path, -pid);
+	if (pid < 0) {
+		snformat(text, sizeof(text), "cannot run %s: %s", path,
+			 pid == -ENOENT ? "no such file" : pid == -ENOEXEC ? "not a program"
+									   : "out of memory");
+		print("teachos: %s\n", text);
+		machine_shutdown(text, SHUTDOWN_POWEROFF);
+	}
 	while (process_wait(-1, &status, false) != pid)
 		;		/* orphans, on their way */
 	if (!status)
@@ -73,9 +79,11 @@ static void follow_command_line(void)
 		words[0] += 5;
 		run_init(words[0], words);
 	}
+	if (count && !strcmp(words[0], "panic"))
+		*(volatile u32 *)0 = 1;
 	if (count)
 		print("teachos: \"%s\" on the command line: expected nothing, selftest, bench, "
-		      "echo or init=PATH; here is the shell\n", words[0]);
+		      "echo, init=PATH or panic; here is the shell\n", words[0]);
 	run_init("/bin/sh", shell);
 }
 /*:*/

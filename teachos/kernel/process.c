@@ -168,7 +168,7 @@ static int push_arguments(u32 root, char *const argv[], u32 *esp)
 	char *page = phys_to_virt(frame);
 	u32 *words;
 
-	if (!frame || !page_map(root, base, frame, PTE_RW | PTE_US)) {
+	if (!frame || !page_map(root, base, frame, PTE_RW | PTE_US | PTE_A | PTE_D)) {
 		if (frame)
 			frame_put(frame);
 		return -ENOMEM;
@@ -366,7 +366,7 @@ void processes_interrupt(void)
 	struct process *p;
 
 	for (p = process_list; p; p = p->next)
-		if (p->pid > 1)
+		if (p->pid > 1 && p->file[0] && p->file[0]->kind == FILE_CONSOLE)
 			kill_process(p, SIGINT);
 }
 /*:*/

@@ -78,7 +78,7 @@ void tls_load(const u64 tls[3])
 {
 	static u64 loaded[3];
 
-	if (!memcmp(loaded, tls, sizeof(loaded)))
+	if (loaded[0] == tls[0] && loaded[1] == tls[1] && loaded[2] == tls[2])
 		return;
 	memcpy(loaded, tls, sizeof(loaded));
 	pv.set_tls(tls);

@@ -7,7 +7,8 @@
  *
  *	Backspace, DEL	take back one character
  *	Ctrl-U		take back the line
- *	Ctrl-C		interrupt: every process but the first one is killed
+ *	Ctrl-C		interrupt: kills every process that reads from the console,
+ *			but for the first, which is the shell
  *	Ctrl-D		end of input, on an empty line; else send the line as it is
  */
 #include "kernel.h"
@@ -20,6 +21,7 @@ static u32 line_length;
 static char ready[4096];		/* finished lines, a ring */
 static u32 ready_in, ready_out;		/* ever counting; the difference is what waits */
 static bool end_of_input;
+static int reader;			/* pid of who waits in tty_read(), 0: nobody */
 
 static void echo(const char *text)
 {
@@ -43,9 +45,10 @@ static void interrupt_key(void)
 	line_length = 0;
 	ready_out = ready_in;
 	processes_interrupt();
-	/* The shell, if it is the one that reads, sees an empty line. */
-	line[line_length++] = '\n';
-	line_done();
+	if (reader == 1) {	/* the shell shall prompt again: it sees an empty line */
+		line[line_length++] = '\n';
+		line_done();
+	}
 }
 
 static void erase(u32 count)
@@ -99,10 +102,13 @@ int tty_read(u32 user, u32 length)
 {
 	char chunk[128];
 	u32 n = 0;
-	bool irqs = irq_save();
+	bool irqs = irq_save(), undisturbed;
 
 	while (ready_in == ready_out && !end_of_input) {
-		if (!sleep_on(ready, 0)) {
+		reader = current->pid;
+		undisturbed = sleep_on(ready, 0);
+		reader = 0;
+		if (!undisturbed) {
 			irq_restore(irqs);
 			return -EINTR;
 		}

@@ -29,11 +29,13 @@ static int split(char *line, char **words)
 	return n;
 }
 
-static void become(char **words)
+static void become(char **words, bool background)
 {
 	char path[128];
 	int error;
 
+	if (background)		/* what is typed is not for it, Ctrl-C neither */
+		close(0);
 	snformat(path, sizeof(path), "%s%s", strchr(words[0], '/') ? "" : "/bin/", words[0]);
 	error = execve(path, words);
 	if (error == -2)
@@ -52,7 +54,7 @@ static void run(char **words, int count)
 		return;
 	pid = fork();
 	if (pid == 0)
-		become(words);
+		become(words, background);
 	if (pid < 0) {
 		printf("sh: cannot start %s: %s\n", words[0], error_text(pid));
 		return;

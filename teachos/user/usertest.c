@@ -23,7 +23,7 @@ static int wait_for(int pid)
 }
 
 static int de(void) { asm volatile("divb %%ah" : : "a"(1)); return 0; }
-static int db(void) { asm volatile("pushfl; orl $0x100, (%%esp); popfl; nop" : : : "cc"); return 0; }
+static int db(void) { asm volatile("pushfl; orl $256, (%%esp); popfl; nop" : : : "cc"); return 0; }
 static int bp(void) { asm volatile("int3"); return 0; }
 static int of(void) { asm volatile("addb $1, %%al; into" : : "a"(0x7f) : "cc"); return 0; }
 static int br(void) { asm volatile("boundl %%eax, %0" : : "m"(bounds), "a"(11)); return 0; }

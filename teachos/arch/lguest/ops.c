@@ -86,9 +86,12 @@ static void lguest_set_segment(unsigned int entry, u32 low, u32 high)
 	hypercall(LHCALL_LOAD_GDT_ENTRY, entry, low, high, 0);
 }
 
+/* One page: a trap from ring 3 arrives at the top of the stack, and only there must the
+ * page be at hand.  What lies deeper is touched by our own code, and a fault there is a
+ * fault like any other. */
 static void lguest_set_kernel_stack(u32 esp)
 {
-	lazy_hypercall(LHCALL_SET_STACK, LGUEST_KERNEL_DS, esp, KSTACK_SIZE / PAGE_SIZE, 0);
+	lazy_hypercall(LHCALL_SET_STACK, LGUEST_KERNEL_DS, esp, 1, 0);
 }
 
 static void lguest_set_tls(const u64 tls[3])
