@@ -68,11 +68,11 @@ host: kernel
 	+@tools/build-host
 
 launcher teachos: ready
-	@$(MAKE) -C $@ BUILD=$(BUILD)
+	@$(MAKE) -sqC $@ BUILD=$(BUILD) 2>/dev/null || $(MAKE) -C $@ BUILD=$(BUILD)
 
 # The two names that are typed in labs/.
 placed: launcher teachos
-	@$(MAKE) -C labs place BUILD=$(BUILD)
+	@$(MAKE) -sC labs place BUILD=$(BUILD)
 #:*
 
 doctor:
@@ -86,7 +86,7 @@ $(TEST_KERNELS:%=host-for-%): host-for-%: ready
 	+@HOST_KERNEL=$* KERNEL= KDIR= tools/build-host
 
 inmates: ready
-	@$(MAKE) -C tests/inmates BUILD=$(BUILD)
+	@$(MAKE) -sC tests/inmates BUILD=$(BUILD)
 
 test: host placed inmates $(TEST_KERNELS:%=host-for-%)
 	@tests/run $(ARGS)

@@ -80,7 +80,7 @@ if [ -n "$TTY" ]; then
 		stty 115200 sane rows "$ROWS" cols "$COLS"
 		# Output that goes to a file or a pipe keeps its line ends.
 		[ -n "$RAW_OUTPUT" ] && stty -opost
-		setsid -c /etc/command
+		setsid -c /etc/command 3>&-
 	} </dev/ttyS1 >/dev/ttyS1 2>&1
 	status=$?
 else
@@ -90,20 +90,25 @@ else
 	stty -F /dev/ttyS1 115200 raw -echo -onlcr
 	stty -F /dev/ttyS3 115200 raw -echo 2>/dev/null
 	stdin=/dev/null
+	# From here on the line stays open: what comes in while it is closed is lost.
+	exec 4</dev/ttyS1
 	if [ -n "$STDIN" ]; then
 		stty -F /dev/ttyS1 icanon iexten eof ^D lnext ^V erase undef kill undef \
 			werase undef rprnt undef
 		mkfifo /run/stdin
-		cat </dev/ttyS1 >/run/stdin 2>/dev/null &
+		# Not cat: it calls sendfile, and that keeps the pipe locked while it waits.
+		dd bs=4096 <&4 >/run/stdin 2>/dev/null 3>&- &
+		reader=$!
 		stdin=/run/stdin
 		tell stdin
 	fi
 	if [ -n "$SPLIT" ]; then
-		/etc/command <$stdin >/dev/ttyS1 2>/dev/ttyS3
+		/etc/command <$stdin >/dev/ttyS1 2>/dev/ttyS3 3>&- 4<&-
 	else
-		/etc/command <$stdin >/dev/ttyS1 2>&1
+		/etc/command <$stdin >/dev/ttyS1 2>&1 3>&- 4<&-
 	fi
 	status=$?
+	[ -n "$reader" ] && kill $reader 2>/dev/null
 	[ -n "$SPLIT" ] && stty -F /dev/ttyS3 -echo
 fi
 # Setting a serial line waits until its last byte has left.
