@@ -7,26 +7,23 @@ function verdict() {
 		print "not ok " program "/" name ": " why
 	name = why = ""
 }
+function add(text) { return (text == "" ? "" : text "; ") $0 }
+
 /^1\.\.[0-9]+/	{ planned = substr($1, 4); next }
 /SEED=/		{ print; next }
-/^ok [0-9]+/	{ verdict(); seen++; print "ok " program "/" $4; next }
-/^not ok [0-9]+/ {
-	before = name == "" ? why : ""
-	verdict()
-	seen++; bad++
-	name = $5; why = before
-	next
-}
+/^# [a-z0-9_]+: [0-9]+ /	{ next }
+/^ok [0-9]+/	{ verdict(); seen++; said = ""; print "ok " program "/" $4; next }
+/^not ok [0-9]+/ { verdict(); seen++; bad++; name = $5; why = said; said = ""; next }
 /^# (not )?ok/	{ next }
-/^(# |ERROR: |[a-z_]+\.c:[0-9]+: )./ {
-	sub(/^(# |ERROR: )/, "")
-	why = why (why == "" ? "" : "; ") $0
-}
+# Ours, before the verdict.
+/^(ERROR: |[a-z_]+\.c:[0-9]+: )/ { sub(/^ERROR: /, ""); said = add(said); next }
+# cmocka's, behind it.
+/^# ./ && name != "" && !/Failure!$/ { sub(/^# /, ""); why = add(why) }
 END {
 	verdict()
 	if (seen < planned || !planned)
 		print "not ok " program ": ended after " seen + 0 " of " planned + 0 \
-			" tests, status " status
+			" tests, status " status ": " said
 	else if (status && !bad)
 		print "not ok " program ": status " status
 }

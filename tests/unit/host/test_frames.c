@@ -92,7 +92,7 @@ static void draw(struct scene *s, u32 vector, u32 error, u32 offset, u32 type, b
 	want.regs.cs = 0x61;
 	want.regs.eip = offset;
 	want.regs.eflags = flags & ~(1u << 8 | 1u << 14 | 1u << 16 | 1u << 17);
-	if (w->lg.smap)
+	if (w->smap)
 		want.regs.eflags |= 1u << 18;
 	if (type == 14)
 		memset(&want.ram[WORLD_DATA], 0, 4);
@@ -207,7 +207,7 @@ static void every_frame(void **state)
 				esp &= ~3u;
 			registers(w, user, esp);
 			w->lg.data->irq_enabled = any_image();
-			w->lg.smap = chance(30);
+			w->smap = chance(30);
 			error = random32() & 0xfff8;
 			if (vector == 13 && !error)
 				error = 8;	/* 0 is for test_protection */

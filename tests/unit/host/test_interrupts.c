@@ -366,6 +366,27 @@ static void before_init(void **state)
 	world_free(w);
 }
 
+/* Asked for one that was masked meanwhile: irq_pending is taken back. */
+static void masked_meanwhile(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	gate(w, 3, 14, true);
+	lg_irq_raise(&w->lg, 3);
+	assert_int_equal(world_enter(w), ENTERS);
+	assert_int_equal(w->lg.data->irq_pending, 0x200);
+	w->lg.data->blocked_interrupts = 8;
+	w->lg.data->irq_enabled = 0x200;
+	assert_int_equal(world_hypercall(w, 19, 0, 0, 0, 0), ENTERS);
+	assert_int_equal(w->lg.data->irq_pending, 0);
+	assert_int_equal(w->lg.irqs, 8);
+	w->lg.data->blocked_interrupts = 0;
+	assert_int_equal(world_enter(w), ENTERS);
+	assert_int_equal(delivered(w), 3);
+	world_free(w);
+}
+
 /* The stack must be fetched first: delivered all the same, and once. */
 static void again(void **state)
 {
@@ -430,7 +451,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(random_guests), TEST(images_of_flags), TEST(noirq_range),
 		TEST(halt_sleeps_and_wakes), TEST(no_gate_yet), TEST(one_by_one),
-		TEST(before_init), TEST(again), TEST(another_thread),
+		TEST(before_init), TEST(masked_meanwhile), TEST(again), TEST(another_thread),
 	};
 
 	return cmocka_run_group_tests_name("interrupts", tests, NULL, NULL);

@@ -70,11 +70,9 @@ void lg_os_wall_clock(u32 *sec, u32 *nsec)
 	*nsec = wall % 1000000000;
 }
 
-static u32 tsc_khz = 2893210;
-
 u32 lg_os_tsc_khz(void)
 {
-	return tsc_khz;
+	return 2893210;
 }
 
 void lg_os_nudge(struct lguest *lg)
@@ -165,10 +163,8 @@ u32 world_pfn_of(struct world *w, u64 phys)
 	offset = address - (u64)w->scattered;
 	if (offset >= (u64)w->lg.pfn_limit * 2 * PAGE || offset % (2 * PAGE))
 		return ~0u;
-	for (pfn = 0; pfn < w->lg.pfn_limit; pfn++)
-		if (w->place[pfn] == offset / (2 * PAGE))
-			return w->lg.frame[pfn] == (void *)address ? pfn : ~0u;
-	return ~0u;
+	pfn = w->at_place[offset / (2 * PAGE)];
+	return w->lg.frame[pfn] == (void *)address ? pfn : ~0u;
 }
 
 void world_read(struct world *w, u32 gpa, void *to, u32 len)
@@ -199,11 +195,6 @@ u32 world_frame(struct world *w)
 	check(w->next_frame < w->lg.pfn_limit, "the test needs more frames than %u",
 	      w->lg.pfn_limit);
 	return w->next_frame++;
-}
-
-struct lguest_data *world_lguest_data(struct world *w)
-{
-	return w->lg.data;
 }
 
 /* What a Guest writes before LGUEST_INIT. */
@@ -245,8 +236,10 @@ struct world *world_new(const struct world_plan *plan)
 		w->place[i] = w->place[j];
 		w->place[j] = t;
 	}
+	w->at_place = calloc(frames, sizeof(u32));
+	for (i = 0; i < frames; i++)
+		w->at_place[w->place[i]] = i;
 	w->next_frame = 4;	/* 0: nothing, 1 and 2: lguest_data, 3: for the test */
-	w->tsc_khz = tsc_khz;
 
 	w->lg.pages = guarded(w, sizeof(struct lg_pages));
 	w->lg.pdpt = guarded(w, PAGE);
@@ -286,6 +279,7 @@ void world_free(struct world *w)
 	}
 	free(w->lg.frame);
 	free(w->place);
+	free(w->at_place);
 	free(w);
 }
 
@@ -343,12 +337,16 @@ static enum state run(struct world *w, bool unfinished)
 		satisfy(w);
 		if (lg->over)
 			return DEAD;
+		/* A section begins: x86_64/arch.c, lg_arch_section_begin. */
+		lg->smap = w->smap && !lg->smap_off;
+		lg->smep = w->smep && !lg->smep_off;
 		if (unfinished) {
 			r = lg_handle_exit(lg);
 			came_back(w, r);
 			unfinished = r == LG_AGAIN;
 			if (r == LG_OUT)
-				check(lg->over || lg->want == LG_WANT_NOTIFY,
+				check(lg->over || lg->want == LG_WANT_NOTIFY ||
+				      (lg->smap && lg->smap_off) || (lg->smep && lg->smep_off),
 				      "LG_OUT from an exit, and nothing is wanted");
 			if (r != LG_RESUME)
 				continue;

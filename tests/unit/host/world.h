@@ -43,6 +43,7 @@ struct world {
 	int fd;
 	u8 *scattered;
 	u32 *place;			/* where in `scattered` frame n goes */
+	u32 *at_place;			/* and back */
 	u32 next_frame;			/* for world_frame */
 	struct guarded *guarded;
 	u8 *data_pages;			/* what lg.data points into */
@@ -53,14 +54,12 @@ struct world {
 	u32 gate_handler[256];
 	bool ts;
 	u32 timer;
-	u32 wall_sec;
-	u32 tsc_khz;
 	bool nudged;
+	bool smap, smep;		/* what the real CPU has on */
 	u32 kills;
 	u32 again;			/* how often LG_AGAIN came */
 	void (*on_again)(struct world *w);
 	void (*on_timer)(struct world *w, u32 ns);
-	void *mine;			/* for these two */
 };
 
 struct world_plan {
@@ -78,7 +77,6 @@ struct world_plan {
 struct world *world_new(const struct world_plan *plan);
 void world_free(struct world *w);
 void world_data(struct world *w, u32 gpa, const struct world_plan *plan);
-struct lguest_data *world_lguest_data(struct world *w);
 
 enum state world_exit(struct world *w);	/* an exit, as lg_regs says, and the way back in */
 enum state world_enter(struct world *w);	/* the way in only */
