@@ -45,7 +45,7 @@ int run_usertest(const char *name)
 
 void spin_thousands(u32 count)
 {
-	asm volatile("1: movl $500, %%ecx\n2: loop 2b\n\tdecl %0\n\tjnz 1b"
+	asm volatile("1: movl $1000, %%ecx\n2: loop 2b\n\tdecl %0\n\tjnz 1b"
 		     : "+r"(count) : : "ecx", "cc");
 }
 

@@ -86,6 +86,9 @@ static void raise_gate0(void) { TRAP("int $0x30", 0); }
 static void raise_int5(void) { TRAP("int $5", 0); }
 static void raise_int9(void) { TRAP("int $9", 0); }
 static void raise_int16(void) { TRAP("int $16", 0); }
+static void raise_dr(void) { TRAP("movl %%dr6, %%eax", 0); }
+static void raise_wbinvd(void) { TRAP("wbinvd", 0); }
+static void raise_sysenter(void) { TRAP("sysenter", 0); }
 static void raise_far(void) { TRAP("movw %%ax, %%fs", 200 * 8 + 1); }
 
 static void raise_np(void)
@@ -170,6 +173,9 @@ FAULTS(lidt, "lidt is refused", raise_lidt, 13, 0, FAULT)
 FAULTS(invlpg, "invlpg is refused", raise_invlpg, 13, 0, FAULT)
 FAULTS(gate0, "int n through a gate of ring 0", raise_gate0, 13, 0x30 * 8 + 2, FAULT)
 FAULTS(far, "selector behind the GDT", raise_far, 13, 200 * 8, FAULT)
+FAULTS(dr, "reading a debug register is refused", raise_dr, 13, 0, FAULT)
+FAULTS(wbinvd, "wbinvd is refused", raise_wbinvd, 13, 0, FAULT)
+FAULTS(sysenter, "sysenter leads nowhere", raise_sysenter, 13, 0, FAULT)
 FAULTS(pf_write, "page fault by a write", raise_pf_write, 14, 2, FAULT)
 
 SELFTEST(xf, "trap/SSE division by zero")

@@ -35,6 +35,9 @@ static int hlt(void) { asm volatile("hlt"); return 0; }
 static int in(void) { asm volatile("inb $0x60, %%al" : : : "eax"); return 0; }
 static int cr3(void) { asm volatile("movl %%eax, %%cr3" : : "a"(0)); return 0; }
 static int kernel_cs(void) { asm volatile("movw %%ax, %%ds" : : "a"(0x60)); return 0; }
+static int host_cs(void) { asm volatile("movw %%ax, %%ds" : : "a"(0x18)); return 0; }
+static int sysenter(void) { asm volatile("sysenter"); return 0; }
+static int syscall_insn(void) { asm volatile("syscall" : : : "ecx"); return 0; }
 static int int_1f(void) { asm volatile("int $0x1f" : : "a"(2), "b"(0), "c"(1)); return 0; }
 static int int_20(void) { asm volatile("int $0x20"); return 0; }
 static int int_6(void) { asm volatile("int $6"); return 0; }
@@ -419,7 +422,8 @@ static const struct {
 	int (*run)(void);
 } tests[] = {
 	TEST(de), TEST(db), TEST(bp), TEST(of), TEST(br), TEST(ud), TEST(np), TEST(ss), TEST(cli),
-	TEST(hlt), TEST(in), TEST(cr3), TEST(kernel_cs), TEST(int_1f), TEST(int_20), TEST(int_6),
+	TEST(hlt), TEST(in), TEST(cr3), TEST(kernel_cs),
+	TEST(host_cs), TEST(sysenter), TEST(syscall_insn), TEST(int_1f), TEST(int_20), TEST(int_6),
 	TEST(int_81), TEST(null_read), TEST(null_write), TEST(text_write), TEST(kernel_read),
 	TEST(kernel_write), TEST(beyond_brk), TEST(ac), TEST(mf), TEST(xf), TEST(syscalls),
 	TEST(registers), TEST(zeroed), {"brk", grow_and_shrink}, TEST(fork_cow), TEST(fork_many),

@@ -270,6 +270,34 @@ SELFTEST(gdt_ignored, "segments/entries of the Host are left alone")
 	return NULL;
 }
 
+/* 0x10 and 0x18 are the Host's own segments of ring 0, one of them 64 bits wide. */
+SELFTEST(host_selectors, "segments/the Host's selectors cannot be loaded")
+{
+	static const u8 selectors[] = {0x10, 0x11, 0x18, 0x19};
+	u32 i;
+
+	for (i = 0; i < sizeof(selectors); i++) {
+		TRAP("movw %%ax, %%fs", selectors[i]);
+		CHECK(trap_probe.hits == 1 && trap_probe.vector == 13, "0x%x went into fs",
+		      selectors[i]);
+		CHECK_EQUAL(trap_probe.error, selectors[i] & ~3u);
+	}
+	TRAP("ljmp $0x10, $0", 0);
+	CHECK_EQUAL(trap_probe.hits, 1);
+	CHECK_EQUAL(trap_probe.vector, 13);
+	CHECK_EQUAL(trap_probe.error, 0x10);
+	return NULL;
+}
+
+SELFTEST(syscall_instruction, "segments/the syscall instruction leads nowhere")
+{
+	TRAP("syscall", 0);
+	CHECK_EQUAL(trap_probe.hits, 1);
+	CHECK_EQUAL(trap_probe.vector, 6);
+	CHECK_EQUAL(trap_probe.eip, trap_start);
+	return NULL;
+}
+
 SELFTEST(idt_ignored, "segments/gates of the Host are left alone")
 {
 	static const u8 vectors[] = {2, 8, 15, 0x1f};
@@ -396,6 +424,26 @@ SELFTEST(pending_word, "irq/irq_pending says that one waits")
 	pv.irq_enable();
 	CHECK_EQUAL(irq_count[0], before + 1);
 	CHECK_EQUAL(*pending, 0);
+	return NULL;
+}
+
+/* HALT is "sti; hlt": what is pending already must end it at once. */
+SELFTEST(halt_pending, "irq/HALT with an interrupt pending")
+{
+	u32 before = irq_count[0];
+
+	pv.irq_disable();
+	pv.clock_arm(NS_PER_MS);
+	spin_thousands(20000);
+	pv.halt();
+	CHECK_EQUAL(irq_count[0], before + 1);
+	CHECK(pv.irq_enabled(), "interrupts are off");
+	return NULL;
+}
+
+SELFTEST(notify_nothing, "lguest/NOTIFY of 0 is nothing")
+{
+	hypercall(LHCALL_NOTIFY, 0, 0, 0, 0);
 	return NULL;
 }
 
