@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; Reason 2 restarts even when the string cannot be read: an ordinary Linux `reboot'
 ; passes 0x40000000.  ABI.md 2.4.
-; timeout: 3
+; timeout: 2
 ; status: 5
 ; repeated: 2 ok start
 %include "lib.inc"

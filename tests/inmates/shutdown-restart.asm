@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ; Reason 2 starts the Guest again, from the beginning, for ever.  ABI.md 2.4.
-; timeout: 3
+; timeout: 2
 ; status: 5
 ; repeated: 2 ok start
 %include "lib.inc"

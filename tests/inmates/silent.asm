@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ; A Guest that never says anything, not even LGUEST_INIT: only the time-out ends it.
-; timeout: 2
+; timeout: 1
 ; status: 5
 %define NO_INIT
 %include "lib.inc"
