@@ -182,13 +182,18 @@ static void directory(struct world *w, struct census *c, u32 root, u32 n, u32 gi
 			continue;
 		number = table_number(w, c, d->entry[i], n);
 		watermarks(w, number);
-		if (!root)
-			continue;
 		t = &w->lg.table[number];
-		for (j = 0; j < 512; j++)
-			if (t->entry[j])
+		for (j = 0; j < 512; j++) {
+			if (!t->entry[j])
+				continue;
+			check(world_pfn_of(w, t->entry[j] & 0x000ffffffffff000ull) != ~0u,
+			      "table %u maps %#llx, which is not the Guest's", number,
+			      (unsigned long long)t->entry[j]);
+			check((gib << 30 | i << 21 | j << 12) < 0xffc00000, "the reserve is mapped");
+			if (root)
 				explain(w, root, gib << 30 | i << 21 | j << 12, d->entry[i],
 					t->entry[j]);
+		}
 	}
 }
 

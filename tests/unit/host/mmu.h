@@ -26,7 +26,7 @@ struct verdict mmu_shadow(struct world *w, u32 gva, u32 access);
 /* The whole shadow: every entry explained by the Guest's tables, every table accounted
  * for.  `master`: a root whose kernel part is complete; 0 if all that is shared is. */
 void mmu_check(struct world *w, u32 master);
-/* Only the accounting. */
+/* Only the accounting, and that each entry maps a frame of the Guest's. */
 void mmu_check_tables(struct world *w);
 
 /* What the real CPU does: try, fault, be mended, try again.  Returns false if the Guest's
