@@ -25,6 +25,11 @@
 
 #include "launcher.h"
 
+#define MACHINE_MIN	512	/* MiB for the nested machine */
+#define MACHINE_OWN	192	/* MiB of it that its own Linux may need */
+#define MACHINE_PATIENCE 120	/* seconds above --timeout, after which it has crashed itself */
+#define MACHINE_FOR_EVER 1000000
+
 bool capsule_needed(enum capsule wish)
 {
 	if (wish == CAPSULE_AUTO)
@@ -79,7 +84,7 @@ static char *joined(const char *option, const char *value)
  */
 int capsule_enter(const struct options *o, int argc, char **argv, struct complaint *c)
 {
-	char tool[PATH_MAX], memory[32], timeout[48];
+	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32];
 	char **args = calloc((size_t)argc + 24, sizeof(*args)), **to = args;
 
 	if (!args)
@@ -94,6 +99,12 @@ int capsule_enter(const struct options *o, int argc, char **argv, struct complai
 	*to++ = "capsule";
 	if (isatty(STDIN_FILENO))
 		*to++ = "--tty";
+	snprintf(machine, sizeof(machine), "--memory=%u", o->memory < MACHINE_MIN - MACHINE_OWN ?
+		 MACHINE_MIN : o->memory + MACHINE_OWN);
+	*to++ = machine;
+	snprintf(patience, sizeof(patience), "--timeout=%u",
+		 o->timeout ? (unsigned)o->timeout + MACHINE_PATIENCE : MACHINE_FOR_EVER);
+	*to++ = patience;
 	*to++ = "--in";
 	*to++ = (char *)o->kernel;
 	if (o->initrd) {

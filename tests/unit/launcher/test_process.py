@@ -553,14 +553,14 @@ def capsule_gets_files_and_words():
     with open("initrd", "w") as f:
         f.write("x")
     expect_is(capsule("--initrd=initrd", "--stats=s.json", "32", "kernel.elf", "a b", "--c"),
-              (77, "capsule|--in|kernel.elf|--in|initrd|--out|s.json|--|--capsule=never|"
-               "--memory=32|--initrd=initrd|--stats=s.json|--|kernel.elf|a b|--c|", ""),
+              (77, "capsule|--memory=512|--timeout=1000000|--in|kernel.elf|--in|initrd|"
+               "--out|s.json|--|--capsule=never|--memory=32|--initrd=initrd|--stats=s.json|--|kernel.elf|a b|--c|", ""),
               "the end")
     os.unlink("home/tools/nested")
     os.removedirs("home/tools")
-    expect_is(capsule("--verbose", "--timeout=1.5", "--", "kernel.elf")[1],
-              "capsule|--in|kernel.elf|--|--capsule=never|--memory=64|--timeout=1.500000|--verbose|"
-              "--|kernel.elf|", "the end")
+    expect_is(capsule("--verbose", "--timeout=1.5", "--memory=1G", "--", "kernel.elf")[1],
+              "capsule|--memory=1216|--timeout=121|--in|kernel.elf|--|--capsule=never|"
+              "--memory=1024|--timeout=1.500000|--verbose|--|kernel.elf|", "the end")
 
 
 @test
