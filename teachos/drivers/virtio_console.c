@@ -10,10 +10,12 @@
  * promises to finish output without needing anything else from us.
  */
 #include "bus.h"
+#include "selftest.h"
 
 #define INPUT_SIZE 256u
 
 static struct virtqueue input, output;
+static u32 output_irq;
 static u8 input_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static u8 output_page[PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -59,7 +61,7 @@ static void console_output(const char *text, u32 length)
 
 static bool console_probe(struct bus_device *dev)
 {
-	u32 irq, output_irq, at;
+	u32 irq, at;
 
 	if (!bus_queue(dev, 0, &input, &irq) || !bus_queue(dev, 1, &output, &output_irq))
 		return false;
@@ -73,4 +75,35 @@ static bool console_probe(struct bus_device *dev)
 }
 
 const struct bus_driver console_driver = {LGUEST_DEV_CONSOLE, "console", console_probe};
+/*:*/
+
+/*D:310 An interrupt on demand
+ *
+ * Output never asks for interrupts, but it could, and that makes a device whose
+ * interrupt can be had at any time: ask for one, print, and see whether it comes.
+ */
+static void ignore(unsigned int irq)
+{
+	(void)irq;
+}
+
+SELFTEST(output_interrupt, "drivers/the console interrupts when it has printed, if asked")
+{
+	static const char text[] = "# asking for an interrupt\n";
+	u32 before = irq_count[output_irq];
+
+	if (!output.num)
+		return test_skip("there is no virtio console");
+	irq_request(output_irq, ignore);
+	output.avail->flags = 0;
+	console_output(text, sizeof(text) - 1);
+	output.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	CHECK(spin_until_changed(&irq_count[output_irq], before), "it never came");
+	irq_request(output_irq, NULL);
+	before = irq_count[output_irq];
+	console_output("# asking for none\n", 18);
+	spin_thousands(5000);
+	CHECK_EQUAL(irq_count[output_irq], before);
+	return NULL;
+}
 /*:*/

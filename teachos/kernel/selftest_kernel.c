@@ -82,6 +82,22 @@ SELFTEST(blocked, "irq/a masked interrupt stays pending, then comes")
 	return NULL;
 }
 
+SELFTEST(coalesced, "irq/raised twice while masked, delivered once")
+{
+	u32 before = irq_count[0], i;
+
+	pv.irq_mask(0, true);
+	for (i = 0; i < 2; i++) {
+		pv.clock_arm(NS_PER_MS);
+		spin_thousands(20000);
+	}
+	pv.irq_mask(0, false);
+	CHECK(spin_until_changed(&irq_count[0], before), "it never came");
+	spin_thousands(5000);
+	CHECK_EQUAL(irq_count[0], before + 1);
+	return NULL;
+}
+
 SELFTEST(disabled, "irq/an interrupt waits while they are off")
 {
 	u32 before = irq_count[0], after;

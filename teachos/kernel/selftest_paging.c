@@ -234,7 +234,8 @@ SELFTEST(fetch, "paging/executing an absent page")
  * see their own memory, and a root that was thrown away and built again at the same
  * address must not see its former life.
  */
-#define ROOTS 12
+#define ROOTS 300u
+#define FRAMES_FOR_A_ROOT 8u
 
 static bool enter_new_root(u32 *root, u32 word)
 {
@@ -244,12 +245,12 @@ static bool enter_new_root(u32 *root, u32 word)
 	return *root && page_map(*root, USER_VA, frame, PTE_RW | PTE_US);
 }
 
-static const char *visit_all(u32 *roots, u32 base)
+static const char *visit_all(u32 *roots, u32 count, u32 base)
 {
 	u32 i, round;
 
 	for (round = 0; round < 3; round++)
-		for (i = 0; i < ROOTS; i++) {
+		for (i = 0; i < count; i++) {
 			root_switch(roots[i]);
 			CHECK(*user == base + i, "round %u, root %u sees 0x%x, expected 0x%x",
 			      round, i, *user, base + i);
@@ -257,26 +258,28 @@ static const char *visit_all(u32 *roots, u32 base)
 	return NULL;
 }
 
-static void leave_all(u32 *roots)
+static void leave_all(u32 *roots, u32 count)
 {
 	u32 i;
 
 	root_switch(kernel_root);
-	for (i = 0; i < ROOTS; i++)
-		if (roots[i])
-			root_destroy(roots[i]);
+	for (i = 0; i < count; i++)
+		root_destroy(roots[i]);
 }
 
-SELFTEST(many_roots, "paging/twelve address spaces, recycled")
+SELFTEST(many_roots, "paging/hundreds of address spaces, recycled")
 {
-	u32 roots[ROOTS] = {0}, before = frames_free(), life, i;
+	static u32 roots[ROOTS];
+	u32 before = frames_free(), count = before / FRAMES_FOR_A_ROOT, life, i;
 	const char *why = NULL;
 
+	if (count > ROOTS)
+		count = ROOTS;
 	for (life = 0; life < 3 && !why; life++) {
-		for (i = 0; i < ROOTS; i++)
+		for (i = 0; i < count; i++)
 			CHECK(enter_new_root(&roots[i], life * 0x1000 + i), "no memory");
-		why = visit_all(roots, life * 0x1000);
-		leave_all(roots);
+		why = visit_all(roots, count, life * 0x1000);
+		leave_all(roots, count);
 	}
 	if (!why)
 		CHECK_EQUAL(frames_free(), before);
@@ -372,6 +375,102 @@ SELFTEST(directory_rights, "paging/a read-only directory entry")
 	root_switch(kernel_root);
 	root_destroy(root);
 	return why;
+}
+
+/*:*/
+
+/*G:629 At the edges */
+SELFTEST(unknown_root, "paging/changes to a root that was never loaded")
+{
+	static pte_t virgin[PAGE_SIZE / sizeof(pte_t)] __attribute__((aligned(4096)));
+	u32 root = virt_to_phys(virgin), old = frame_with(1), new = frame_with(2), value;
+
+	memcpy(virgin, phys_to_virt(kernel_root), PAGE_SIZE);
+	CHECK(page_map(root, USER_VA, old, PTE_RW | PTE_US), "no memory");
+	*pte_lookup(root, USER_VA) = new | PTE_P | PTE_RW | PTE_US;
+	pv.pte_changed(root, USER_VA, 0);
+	pv.top_changed(root, top_index(USER_VA));
+	frame_put(old);
+	root_switch(root);
+	value = *user;
+	root_switch(kernel_root);
+	root_clear_user(root);
+	CHECK_EQUAL(value, 2);
+	return NULL;
+}
+
+/* One page in each of hundreds of tables, and four roots that share them: more shadow
+ * tables than a Host may want to keep at a time.  What it threw away it must find again. */
+#define SPREAD 600u
+#define SPREAD_VA(i) (0x40000000u + (i) * (2u << 20))
+#define USER_HALF (top_index(USER_TOP) * sizeof(pte_t))
+
+static u32 spread_pages(u32 root, u32 frame)
+{
+	u32 i;
+
+	for (i = 0; i < SPREAD; i++) {
+		pte_t *pte = pte_create(root, SPREAD_VA(i));
+
+		if (!pte)
+			break;		/* a small Guest: as many as there is memory for */
+		*pte = frame | PTE_P | PTE_US | PTE_RW;
+		frame_get(frame);
+	}
+	return i;
+}
+
+static const char *look_at_all(const u32 *roots, u32 pages)
+{
+	u32 round, i;
+
+	for (round = 0; round < 12; round++) {
+		root_switch(roots[round % 4]);
+		for (i = 0; i < pages; i++)
+			CHECK(*(volatile u32 *)SPREAD_VA(i) == 0x5eed, "round %u: 0x%x shows 0x%x",
+			      round, SPREAD_VA(i), *(volatile u32 *)SPREAD_VA(i));
+	}
+	return NULL;
+}
+
+SELFTEST(many_tables, "paging/pages far apart, in thousands of tables")
+{
+	u32 roots[4], i, pages, frame = frame_with(0x5eed);
+	const char *why;
+
+	for (i = 0; i < 4; i++) {
+		roots[i] = root_create();
+		CHECK(roots[i], "no memory");
+	}
+	pages = spread_pages(roots[0], frame);
+	for (i = 1; i < 4; i++)
+		memcpy(phys_to_virt(roots[i]), phys_to_virt(roots[0]), USER_HALF);
+	why = look_at_all(roots, pages);
+	root_switch(kernel_root);
+	for (i = 1; i < 4; i++)		/* the tables are root 0's */
+		memset(phys_to_virt(roots[i]), 0, USER_HALF);
+	pv.flush_all();
+	for (i = 0; i < 4; i++)
+		root_destroy(roots[i]);
+	frame_put(frame);
+	return why;
+}
+
+/* No Guest of this interface was ever told about SMEP or SMAP: its kernel may use and
+ * even execute the pages of its processes. */
+SELFTEST(user_code, "paging/the kernel executes a page of a process")
+{
+	u32 root, value;
+
+	CHECK(enter_new_root(&root, 0xc3), "no memory");	/* ret */
+	root_switch(root);
+	asm volatile("call *%1" : "=a"(value) : "r"(USER_VA), "0"(0x1234));
+	CHECK_EQUAL(value, 0x1234);
+	*user = 0x90;
+	CHECK_EQUAL(*user, 0x90);
+	root_switch(kernel_root);
+	root_destroy(root);
+	return NULL;
 }
 
 /* Kernel pages look the same from every root, also those that change. */

@@ -392,6 +392,40 @@ SELFTEST(tsc, "emulation/rdtsc counts up")
 }
 /*:*/
 
+/*G:687 A stack that is not there
+ *
+ * When ring 3 traps, somebody pushes a frame on the ring-1 stack.  Here that stack is a
+ * page that our tables have and the shadow has not, and SET_STACK does not ask for it
+ * to be pinned.  The trap must arrive all the same.
+ */
+static void borrowed_stack(u32 esp)
+{
+	(void)esp;
+	hypercall(LHCALL_SET_STACK, LGUEST_KERNEL_DS, SCRATCH_BASE + PAGE_SIZE, 0, 0);
+	hypercall(LHCALL_SET_PTE, kernel_root, SCRATCH_BASE, 0, 0);
+}
+
+SELFTEST(absent_stack, "user/a system call while the kernel's stack is not at hand")
+{
+	void (*usual)(u32 esp) = pv.set_kernel_stack;
+	u32 frame = frame_alloc_zeroed(), used, i;
+	int status;
+
+	page_map(kernel_root, SCRATCH_BASE, frame, PTE_RW);
+	pv.set_kernel_stack = borrowed_stack;
+	status = run_usertest("registers");
+	pv.set_kernel_stack = usual;
+	*pte_lookup(kernel_root, SCRATCH_BASE) = 0;
+	pv.pte_changed(kernel_root, SCRATCH_BASE, 0);
+	for (used = 0, i = 0; i < 1024; i++)
+		used += ((u32 *)phys_to_virt(frame))[i] != 0;
+	frame_put(frame);
+	CHECK_EQUAL(status, 0);
+	CHECK(used, "nothing was ever pushed there");
+	return NULL;
+}
+/*:*/
+
 /*G:690 Do not disturb
  *
  * The timer rings while we sit in the no-interrupt range with interrupts on.  It
