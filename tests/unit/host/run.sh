@@ -12,8 +12,8 @@ trap 'rm -f "$lines"' EXIT
 
 for name in "$@"; do
 	# A test that fails leaves its world behind: that is no news.
-	ASAN_OPTIONS=detect_leaks=0 CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 120 "$out/test_$name" \
-		>"$out/$name.out" 2>&1
+	ASAN_OPTIONS=detect_leaks=0:handle_segv=2 CMOCKA_MESSAGE_OUTPUT=TAP \
+		timeout -k 5 120 "$out/test_$name" >"$out/$name.out" 2>&1
 	status=$?
 	awk -v program="host/$name" -v status=$status -f "$here/tap.awk" "$out/$name.out" |
 		tee -a "$lines"

@@ -45,6 +45,8 @@ static u32 gva(struct guest *g)
 	static const u32 places[] = { 0, 0x08000000, 0x40000000, 0x3ffff000, 0xc0000000, 0xbffff000,
 				      0x80000000, 0xffbff000, 0xffc00000, 0xfffff000, 0xb0000000 };
 
+	if (g->w->lg.linear && !mad())
+		return below(MEMORY);
 	switch (below(4)) {
 	case 0: return random32();
 	case 1: return below(MEMORY);
@@ -85,7 +87,7 @@ static void scribble_tables(struct guest *g)
 	for (i = 0; i < 12; i++) {
 		at = chance(50) ? guest_pte_gpa(w, g->root[below(4)], gva(g), false) :
 				  guest_pde_gpa(w, g->root[below(4)], gva(g));
-		if (at && at <= MEMORY - 8)
+		if (at && at <= MEMORY - 8 && at >= 0x3000)	/* not into lguest_data */
 			guest_set_entry(w, at, entry(g, w->lg.pae));
 	}
 }
@@ -190,9 +192,17 @@ static struct guest fresh(void)
 				world_frame(g.w) << 12 | 0x63);
 	for (i = 0; i < 4; i++)
 		guest_set_entry(g.w, guest_pde_gpa(g.w, g.root[i], STACK), table << 12 | 0x63);
-	for (i = 0; i < 256 && chance(99); i++)
-		world_hypercall(g.w, 6, i, 0x5000 + i, 0x8e00 | below(4) << 13 | below(2) << 8, 0);
+	for (i = 0; i < 256; i++)
+		if (chance(99))
+			world_hypercall(g.w, 6, i, 0x5000 + i,
+					0x8e00 | below(4) << 13 | below(2) << 8, 0);
 	g.w->lg.pae = false;
+	g.w->lg.pages->esp1 = 0x8000;
+	g.w->lg.pages->ss1 = 0x69;
+	if (chance(80)) {
+		world_hypercall(g.w, 4, g.root[0], 0, 0, 0);
+		g.w->lg.pages->esp1 = STACK + 8192;
+	}
 	for (i = 0; i < LG_GDT_WORDS; i++)
 		if (i == 2 || i == 3 || i >= 32)
 			g.w->lg.pages->gdt[i] = 0x00af9b0000000000ull + i;
@@ -334,6 +344,9 @@ static void mad_guests(void **state)
 		kinds += reasons[i] > 0;
 	printf("# fuzz: %u Guests died in %u ways, the longest life had %u exits\n", deaths, kinds,
 	       longest);
+	if (getenv("WHY"))
+		for (i = 1; i < LG_REASON_COUNT; i++)
+			printf("# reason %u: %u\n", i, reasons[i]);
 	check(kinds >= 15 && longest >= 40, "%u ways to die, at most %u exits: this tests little",
 	      kinds, longest);
 	check(!reasons[LG_PT_NO_MEMORY] && !reasons[LG_MEM_NO_FRAME] && !reasons[LG_HOST_SIGNAL],

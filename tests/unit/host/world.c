@@ -169,11 +169,14 @@ u32 world_pfn_of(struct world *w, u64 phys)
 
 void world_read(struct world *w, u32 gpa, void *to, u32 len)
 {
-	memcpy(to, w->ram + gpa, len);
+	memset(to, 0, len);		/* beyond memory: nothing */
+	if ((u64)gpa + len <= (u64)w->lg.pfn_limit * PAGE)
+		memcpy(to, w->ram + gpa, len);
 }
 
 void world_write(struct world *w, u32 gpa, const void *from, u32 len)
 {
+	check((u64)gpa + len <= (u64)w->lg.pfn_limit * PAGE, "the test writes to %#x", gpa);
 	memcpy(w->ram + gpa, from, len);
 }
 
