@@ -23,7 +23,6 @@ from .machine import Machine
 # What the Launcher's list of exit statuses calls these two (launcher/exit_status.h).
 STATUS_NO_MACHINE = 30
 STATUS_MACHINE_FAILED = 33
-LAUNCHER_TIMEOUT = 5
 
 
 def run(request, arguments, inputs, outputs):
@@ -46,8 +45,8 @@ def run(request, arguments, inputs, outputs):
     except NestedError as e:
         e.status = STATUS_NO_MACHINE
         raise
-    if status == EXIT_MACHINE:
+    # The Launcher watches its own --timeout and gives the machine more time than
+    # that: if it's the machine that was too slow, then something is wrong with it.
+    if status in (EXIT_MACHINE, EXIT_TIMEOUT):
         return STATUS_MACHINE_FAILED
-    if status == EXIT_TIMEOUT:
-        return LAUNCHER_TIMEOUT
     return status
