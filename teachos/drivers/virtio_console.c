@@ -24,20 +24,25 @@ static void offer_input(void *buffer)
 	virtqueue_add(&input, buffer, INPUT_SIZE, true);
 }
 
-static void input_interrupt(unsigned int irq)
+static void take_input(void)
 {
 	void *buffer;
 	u32 length;
 	bool any = false;
 
-	(void)irq;
-	while (virtqueue_get(&input, &buffer, &length)) {
+	while (tty_room() > INPUT_SIZE && virtqueue_get(&input, &buffer, &length)) {
 		tty_input(buffer, length);
 		offer_input(buffer);
 		any = true;
 	}
 	if (any)
 		virtqueue_kick(&input);
+}
+
+static void input_interrupt(unsigned int irq)
+{
+	(void)irq;
+	take_input();
 }
 
 /* One buffer at a time, from whoever: a process, or an interrupt handler that
@@ -70,6 +75,7 @@ static bool console_probe(struct bus_device *dev)
 		offer_input(input_page + at);
 	virtqueue_kick(&input);
 	irq_request(irq, input_interrupt);
+	tty_source(take_input);
 	print_to(console_output);
 	return true;
 }

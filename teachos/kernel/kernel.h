@@ -306,7 +306,10 @@ void syscall_handler(struct trap_frame *frame);		/* called by trap.asm only */
 #define ENOSYS 38
 
 /* ---- tty.c --------------------------------------------------------------- */
-void tty_input(const char *bytes, u32 length);		/* drivers, in irq context */
+void tty_input(const char *bytes, u32 length);		/* drivers, irqs off */
+u32 tty_room(void);					/* bytes that tty_input() can take now */
+/* What to call, irqs off, when there is room again after tty_room() was too small. */
+void tty_source(void (*poll)(void));
 int tty_read(u32 user, u32 length);
 
 /* ---- drivers ------------------------------------------------------------- */

@@ -10,6 +10,10 @@
  *	Ctrl-C		interrupt: kills every process that reads from the console,
  *			but for the first, which is the shell
  *	Ctrl-D		end of input, on an empty line; else send the line as it is
+ *
+ * Whoever types faster than anybody reads, a pasted page for instance, is not cut
+ * short: when there is no room, the driver leaves the rest with the Launcher and is
+ * called again after the next read.
  */
 #include "kernel.h"
 
@@ -23,6 +27,18 @@ static u32 ready_in, ready_out;		/* ever counting; the difference is what waits 
 static bool end_of_input;
 static int reader;			/* pid of who waits in tty_read(), 0: nobody */
 
+static void (*poll_source)(void);
+
+u32 tty_room(void)
+{
+	return sizeof(ready) - (ready_in - ready_out) - line_length;
+}
+
+void tty_source(void (*poll)(void))
+{
+	poll_source = poll;
+}
+
 static void echo(const char *text)
 {
 	console_write(text, strlen(text));
@@ -33,8 +49,7 @@ static void line_done(void)
 	u32 i;
 
 	for (i = 0; i < line_length; i++)
-		if (ready_in - ready_out < sizeof(ready))
-			ready[ready_in++ % sizeof(ready)] = line[i];
+		ready[ready_in++ % sizeof(ready)] = line[i];
 	line_length = 0;
 	wake(ready);
 }
@@ -120,6 +135,8 @@ int tty_read(u32 user, u32 length)
 		if (chunk[n++] == '\n')
 			break;
 	}
+	if (poll_source)
+		poll_source();
 	irq_restore(irqs);
 	return copy_to_user(user, chunk, n) ? (int)n : -EFAULT;
 }
