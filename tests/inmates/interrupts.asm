@@ -154,6 +154,7 @@ main:
 
 	; The no-interrupt range: only eip counts.
 	mov	dword [irq_count], 0
+	mov	dword [lg + lgd.irq_enabled], 0		; enabled inside the range only
 	HCALL	HC_CLOCKEVENT, 2 * MS
 	mov	ecx, AWHILE * 1000
 	call	noirq_spin

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 
 from .verdict import FAIL, PASS, Broken, Overdue, Result
 
@@ -139,6 +140,8 @@ def nested(config, command, files=(), collect=(), patience=120, on_line=None, ex
         words += list(extra) + ["--"] + list(command)
         status, output = run(words, patience + 30, on_line)
         text = log.read().decode("utf-8", "replace")
+    if status in (124, 125) or check_log(text):
+        keep_log(config, text, output)
     if status == 124:
         raise Overdue("the nested machine was stopped after %d s: %s"
                       % (patience, tail(output, 3)))
@@ -148,6 +151,16 @@ def nested(config, command, files=(), collect=(), patience=120, on_line=None, ex
             raise Overdue("the nested kernel died: %s" % trouble[0])
         raise Broken("the nested machine failed: %s" % tail(output, 3))
     return Outcome(status, output, text)
+
+
+def keep_log(config, log, output):
+    """Whatever goes wrong in there, the evidence stays: build/tests/CONFIG-TIME.log"""
+    folder = os.path.join(BUILD, "tests", "logs")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "%s-%s.log" % (config, time.strftime("%H%M%S")))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(log + "\n---- output ----\n" + output)
+    print("# the log is kept: %s" % os.path.relpath(path, TOP), flush=True)
 
 
 def tail(text, count):
