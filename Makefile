@@ -67,12 +67,16 @@ kernel: ready
 host: kernel
 	+@tools/build-host
 
+# The lock is for two terminals with a `make run` in each.
+LOCK = mkdir -p $(BUILD) && flock $(BUILD)/.lock-$@
+
 launcher teachos: ready
-	@$(MAKE) -sqC $@ BUILD=$(BUILD) 2>/dev/null || $(MAKE) -C $@ BUILD=$(BUILD)
+	@$(LOCK) $(MAKE) -sqC $@ BUILD=$(BUILD) 2>/dev/null || \
+		$(LOCK) $(MAKE) -C $@ BUILD=$(BUILD)
 
 # The two names that are typed in labs/.
 placed: launcher teachos
-	@$(MAKE) -sC labs place BUILD=$(BUILD)
+	@$(LOCK) $(MAKE) -sC labs place BUILD=$(BUILD)
 #:*
 
 doctor:
@@ -86,7 +90,7 @@ $(TEST_KERNELS:%=host-for-%): host-for-%: ready
 	+@HOST_KERNEL=$* KERNEL= KDIR= tools/build-host
 
 inmates: ready
-	@$(MAKE) -sC tests/inmates BUILD=$(BUILD)
+	@$(LOCK) $(MAKE) -sC tests/inmates BUILD=$(BUILD)
 
 test: host placed inmates $(TEST_KERNELS:%=host-for-%)
 	@tests/run $(ARGS)
