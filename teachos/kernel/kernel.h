@@ -139,6 +139,7 @@ extern u32 irq_count[IRQ_COUNT];
 #define NS_PER_MS	1000000u
 #define SLICE_NS	(10 * NS_PER_MS)
 void clock_init(void);
+u64 clock_now(void);			/* pv.now(), and it will be later next time */
 /* Makes sure that an interrupt comes no later than deadline (pv.now() terms). */
 void clock_request(u64 deadline);
 

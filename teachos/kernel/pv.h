@@ -51,9 +51,11 @@ struct pv_ops {
 	void (*batch_begin)(void);
 	void (*batch_end)(void);
 
-	/* Time, in nanoseconds.  now() never goes backwards. */
+	/* Time, in nanoseconds.  now() never goes backwards; it may stand still until
+	 * the next interrupt, if now_needs_ticks() says so. */
 	void (*clock_arm)(u32 delta);		/* one interrupt 0; 0 cancels */
 	u64 (*now)(void);
+	bool (*now_needs_ticks)(void);
 
 	/* First and last words. */
 	void (*early_print)(const char *text);

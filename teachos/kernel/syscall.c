@@ -158,7 +158,7 @@ static int sys_sysinfo(struct trap_frame *f)
 {
 	u32 info[16] = {0};
 
-	info[0] = div64(pv.now(), NS_PER_S, NULL);
+	info[0] = div64(clock_now(), NS_PER_S, NULL);
 	info[4] = frames_total();
 	info[5] = frames_free();
 	info[10] = process_count() - 1;
@@ -202,7 +202,7 @@ static int sys_clock_gettime(struct trap_frame *f)
 {
 	u32 time[2];
 
-	time[0] = div64(pv.now(), NS_PER_S, &time[1]);
+	time[0] = div64(clock_now(), NS_PER_S, &time[1]);
 	return copy_to_user(f->ecx, time, sizeof(time)) ? 0 : -EFAULT;
 }
 

@@ -52,5 +52,6 @@ struct boot_registers {
 	u32 cs, ds, es, fs, gs, ss;
 };
 extern struct boot_registers boot_registers;
+extern u32 boot_time_s;
 
 #endif

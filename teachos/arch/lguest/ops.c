@@ -175,6 +175,7 @@ static u64 wall_clock(void)
 }
 
 static u64 clock_base;
+u32 boot_time_s;		/* the wall clock as INIT left it */
 
 static u64 lguest_now(void)
 {
@@ -184,6 +185,11 @@ static u64 lguest_now(void)
 	if ((int64_t)(now - latest) > 0)	/* a wall clock may be set back */
 		latest = now;
 	return latest;
+}
+
+static bool lguest_now_needs_ticks(void)
+{
+	return !lguest_data.tsc_khz;
 }
 
 static void lguest_early_print(const char *text)
@@ -223,6 +229,7 @@ struct pv_ops pv = {
 	.batch_end = lguest_batch_end,
 	.clock_arm = lguest_clock_arm,
 	.now = lguest_now,
+	.now_needs_ticks = lguest_now_needs_ticks,
 	.early_print = lguest_early_print,
 	.shutdown = lguest_shutdown,
 };
@@ -254,6 +261,7 @@ void lguest_start(void)
 	if (line && line < (8u << 20))
 		strcopy(boot_info.command_line, phys_to_virt(line),
 			sizeof(boot_info.command_line));
+	boot_time_s = lguest_data.time.tv_sec;
 	clock_base = lguest_data.tsc_khz ? tsc_to_ns(rdtsc()) : wall_clock();
 	kernel_main();
 }
