@@ -95,6 +95,7 @@ USER_TEST(fpu, "x87 and SSE registers belong to their process")
 USER_TEST(fpu_fork, "a child inherits the FPU registers")
 USER_TEST(orphan, "orphans are buried")
 USER_TEST(files, "files and directories")
+USER_TEST(nonsense, "twenty thousand senseless system calls")
 
 /* The same trap through the other kind of gate, straight to ring 1. */
 static const char *by_trap_gate(const char *name, int signal, u32 vector, unsigned int dpl)

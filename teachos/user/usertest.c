@@ -410,6 +410,62 @@ static int files(void)
 	return 0;
 }
 
+/*G:655 Nonsense, politely refused
+ *
+ * Thousands of system calls with numbers and arguments drawn from a hat: addresses that
+ * are nobody's, the kernel's, at the very edge of a page.  Each must be answered, and
+ * neither the process nor the kernel may come to harm.  What would block, kill or end
+ * is left out, and the console is closed before.
+ */
+static u32 draw(u32 *hat)
+{
+	*hat ^= *hat << 13;		/* xorshift: the same sequence every time */
+	*hat ^= *hat >> 17;
+	*hat ^= *hat << 5;
+	return *hat;
+}
+
+static u32 argument(u32 *hat, const char *page)
+{
+	switch (draw(hat) % 10) {
+	case 0: return 0;
+	case 1: return 0xffffffff;
+	case 2: return 0xc0000000 + draw(hat) % 0x2000 - 0x1000;
+	case 3: return (u32)page + 4096 - draw(hat) % 8;
+	case 4: return (u32)main;
+	case 5: return 0xbffff000 - draw(hat) % 16;
+	case 6: return 1u << (draw(hat) % 32);
+	case 7: return draw(hat) % 16;
+	}
+	return draw(hat);
+}
+
+static bool harmful(u32 number)
+{
+	return number == SYS_exit || number == SYS_fork || number == SYS_kill ||
+	       number == SYS_nanosleep || number == 252;
+}
+
+static int nonsense(void)
+{
+	static char page[2 * 4096];
+	u32 hat = 20111121, i, number;
+	int pid = fork();
+
+	if (pid)
+		return wait_for(pid) ? 1 : 0;
+	for (i = 0; i < 8; i++)
+		close(i);
+	for (i = 0; i < 20000; i++) {
+		number = draw(&hat) % (i & 1 ? 300 : 12);
+		if (!harmful(number))
+			syscall(number, argument(&hat, page), argument(&hat, page),
+				argument(&hat, page));
+	}
+	exit(getpid() > 0 ? 0 : 1);
+}
+/*:*/
+
 static int exec_target(int argc, char **argv)
 {
 	STEP(1, argc == 4 && !strcmp(argv[2], "two words") && !*argv[3] && !argv[4]);
@@ -432,6 +488,7 @@ static const struct {
 	TEST(registers), TEST(zeroed), {"brk", grow_and_shrink}, TEST(fork_cow), TEST(fork_many),
 	TEST(exec), {"wait", wait_statuses}, TEST(preempt), {"sleep", sleep_long_enough}, TEST(tls),
 	TEST(tls_stale), TEST(fpu), TEST(fpu_fork), TEST(orphan), TEST(files),
+	TEST(nonsense),
 };
 
 int main(int argc, char **argv)
