@@ -142,8 +142,8 @@ static void watermarks(struct world *w, u32 n)
 
 	for (i = 0; i < 512; i++)
 		if (t->entry[i])
-			check(i >= t->low && i <= t->high, "table %u: entry %u is outside %u..%u", n, i,
-			      t->low, t->high);
+			check(i >= t->low && i <= t->high, "table %u: entry %u is outside %u..%u",
+			      n, i, t->low, t->high);
 }
 
 /* One entry of a shadow table, against the Guest's tables from `root`. */
@@ -189,7 +189,8 @@ static void directory(struct world *w, struct census *c, u32 root, u32 n, u32 gi
 			check(world_pfn_of(w, t->entry[j] & 0x000ffffffffff000ull) != ~0u,
 			      "table %u maps %#llx, which is not the Guest's", number,
 			      (unsigned long long)t->entry[j]);
-			check((gib << 30 | i << 21 | j << 12) < 0xffc00000, "the reserve is mapped");
+			check((gib << 30 | i << 21 | j << 12) < 0xffc00000,
+			      "the reserve is mapped");
 			if (root)
 				explain(w, root, gib << 30 | i << 21 | j << 12, d->entry[i],
 					t->entry[j]);
@@ -209,8 +210,8 @@ static void census(struct world *w, u32 master, bool explained)
 			n = lg->root[r].pd[i];
 			if (!n)
 				continue;
-			check(lg->root[r].used && i < lg->shared, "root %u has a table for GiB %u", r,
-			      i);
+			check(lg->root[r].used && i < lg->shared, 
+			      "root %u has a table for GiB %u", r, i);
 			check(n <= lg->tables && !c.seen[n]++, "table %u is in use twice", n);
 			c.live++;
 			directory(w, &c, explained && r ? lg->root[r].gpa : 0, n, i);
@@ -227,13 +228,14 @@ static void census(struct world *w, u32 master, bool explained)
 		if (i < lg->shared)
 			n = lg->root[lg->current_root].pd[i];
 		want = n ? ((u64)lg->table[n].entry | WORLD_PHYS | (u64)n << 52 | 0x27) : 0;
-		check((lg->pdpt[i] & ~0x40ull) == want, "PDPT entry %u is %#llx instead of %#llx", i,
-		      (unsigned long long)lg->pdpt[i], (unsigned long long)want);
+		check((lg->pdpt[i] & ~0x40ull) == want,
+		      "PDPT entry %u is %#llx instead of %#llx", i, (unsigned long long)lg->pdpt[i], (unsigned long long)want);
 	}
 	for (i = 4; i < 512; i++)
 		check(!lg->pdpt[i], "PDPT entry %u is %#llx", i, (unsigned long long)lg->pdpt[i]);
 	for (n = lg->free_table; n; n = lg->table[n].next) {
-		check(n <= lg->tables && !c.seen[n]++, "table %u is free and in use, or free twice", n);
+		check(n <= lg->tables && !c.seen[n]++,
+		      "table %u is free and in use, or free twice", n);
 		check(lg->table[n].low > lg->table[n].high, "free table %u is not empty", n);
 		for (i = 0; i < 512; i++)
 			check(!lg->table[n].entry[i], "free table %u: entry %u is %#llx", n, i,

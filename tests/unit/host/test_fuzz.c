@@ -270,7 +270,8 @@ static void look(struct guest *g, u32 step)
 			      "step %u: GDT entry %u is %#llx", step, i, (unsigned long long)d);
 	}
 	for (i = 0; i < 256; i++)
-		check(!g->w->gate_dpl[i] || i == 0x80 || i < 32, "step %u: gate %u is open", step, i);
+		check(!g->w->gate_dpl[i] || i == 0x80 || i < 32, "step %u: gate %u is open", step,
+		      i);
 	check(g->w->gate_dpl[0x1f] == 1, "step %u: the hypercall gate", step);
 	if (step % 16 == 0)
 		mmu_check_tables(g->w);
@@ -282,7 +283,8 @@ static void mad_guests(void **state)
 {
 	static const u8 traps[] = { 0, 1, 3, 6, 7, 11, 17, 0x80 };
 	const char *given = getenv("STEPS");
-	u32 step, steps = given ? atoi(given) : 40000, kinds = 0, i, lived = 0, longest = 0, deaths = 0;
+	u32 step, steps = given ? atoi(given) : 40000, kinds = 0, i;
+	u32 lived = 0, longest = 0, deaths = 0, error;
 	struct lg_trap_frame *regs;
 	struct guest g = fresh();
 	struct hcall_args a;
@@ -310,14 +312,14 @@ static void mad_guests(void **state)
 			s = world_trap(g.w, 14, (random32() & 0x13) | (regs->cs == 0x73 ? 4 : 0));
 			break;
 		case 7:
+			error = random32() & 0xfff8;
 			if (g.w->lg.linear || mad())
-				s = world_trap(g.w, 13, chance(50) ? 0 : chance(50) ? below(256) * 8 + 2 :
-					       random32() & 0xffff);
-			else
-				s = world_trap(g.w, 13, random32() & 0xfffd & ~7u);
+				error = chance(50) ? 0 : below(256) * 8 + 2;
+			s = world_trap(g.w, 13, error);
 			break;
 		case 8:
-			s = world_trap(g.w, mad() ? below(256) : traps[below(8)], random32() & 0xffff);
+			s = world_trap(g.w, mad() ? below(256) : traps[below(8)],
+				       random32() & 0xffff);
 			break;
 		default:
 			s = world_enter(g.w);
@@ -365,7 +367,8 @@ static void table_storms(void **state)
 		g = fresh();
 		world_hypercall(g.w, 6, 14, 0x5000, 0x8e00, 0);
 		for (step = 0; step < 600 && !g.w->lg.over; step++) {
-			u32 root = g.root[below(4)], at = gva(&g), pte = entry(&g, false) & ~0x80ull;
+			u32 root = g.root[below(4)], at = gva(&g);
+			u32 pte = entry(&g, false) & ~0x80ull;
 
 			lg_regs(&g.w->lg)->cs = 0x61;
 			lg_regs(&g.w->lg)->ss = 0x69;

@@ -64,7 +64,8 @@ static void truth_table(void **state)
 		s = world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, vector, low, high, random32());
 
 		if (ignored(vector)) {
-			check(s == ENTERS && w->tolds == tolds, "vector %u is not the Guest's", vector);
+			check(s == ENTERS && w->tolds == tolds, "vector %u is not the Guest's",
+			      vector);
 			check(!memcmp(&before, gate, sizeof(before)) && !gate->present,
 			      "vector %u is not the Guest's", vector);
 			continue;
@@ -218,12 +219,43 @@ static void not_a_vector(void **state)
 	world_free(w);
 }
 
+/* The last sixteen exits are kept for the obituary; LG_AGAIN makes no second record. */
+static void last_exits(void **state)
+{
+	struct world *w = fresh();
+	struct lg_trap_frame *regs = lg_regs(&w->lg);
+	const struct lg_exit_record *r;
+	u32 i, first = w->lg.exits;
+
+	(void)state;
+	world_hypercall(w, 6, 6, 0x4000, 0x8e00, 0);
+	for (i = 0; i < 40; i++) {
+		regs->cs = 0x61;
+		regs->esp = 0x8000 + i % 8 * 0x1000;
+		regs->eip = 0x1000 + i;
+		regs->eax = 0x77 + i;
+		w->lg.pages->cr2 = 0x2000 + i;
+		assert_int_equal(world_trap(w, 6, 0x10 + i), ENTERS);
+	}
+	assert_int_equal(w->lg.exits, first + 1 + 40);
+	check(w->again >= 8, "nothing had to be fetched");
+	for (i = 24; i < 40; i++) {
+		r = &w->lg.exit_record[(first + 1 + i) % LG_EXIT_RECORDS];
+		check(r->vector == 6 && r->error == 0x10 + i && r->cs == 0x61 &&
+		      r->eip == 0x1000 + i && r->number == 0x77 + i && r->cr2 == 0x2000 + i,
+		      "record of exit %u", i);
+	}
+	assert_int_equal(w->lg.stats.exit_vector[6], 40);
+	assert_int_equal(w->lg.stats.reflected[6], 40);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(truth_table), TEST(past_the_end), TEST(task_gate_for_8),
 		TEST(reflected_or_dead), TEST(syscall_through_interrupt_gate),
-		TEST(device_not_available), TEST(not_a_vector),
+		TEST(device_not_available), TEST(not_a_vector), TEST(last_exits),
 	};
 
 	return cmocka_run_group_tests_name("gates", tests, NULL, NULL);

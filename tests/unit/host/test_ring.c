@@ -251,7 +251,8 @@ static void never_more_than_64(void **state)
 
 	(void)state;
 	for (i = 0; i < 64; i++)
-		p->w->lg.data->hcalls[i] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, i + 1, 0, 0, 0 };
+		p->w->lg.data->hcalls[i] =
+			(struct hcall_args){ LHCALL_SET_CLOCKEVENT, i + 1, 0, 0, 0 };
 	mark_all(p->w, 0);
 	p->w->on_timer = mark_all;
 	assert_int_equal(direct(p, (struct call){ LHCALL_TS, 8, 0, 0, 0 }), ENTERS);

@@ -333,6 +333,7 @@ static enum state run(struct world *w, bool unfinished)
 	struct lguest *lg = &w->lg;
 	enum lg_result r;
 	u32 turns;
+	u64 live;
 
 	if (unfinished)
 		lg_note_exit(lg);
@@ -344,8 +345,12 @@ static enum state run(struct world *w, bool unfinished)
 		lg->smap = w->smap && !lg->smap_off;
 		lg->smep = w->smep && !lg->smep_off;
 		if (unfinished) {
+			live = lg->stats.scalar[LG_STAT_tables_live];
 			r = lg_handle_exit(lg);
 			came_back(w, r);
+			if (r == LG_AGAIN && lg->want == LG_WANT_TABLES)
+				check(lg->stats.scalar[LG_STAT_tables_live] == live,
+				      "half a path of tables was made");
 			unfinished = r == LG_AGAIN;
 			if (r == LG_OUT)
 				check(lg->over || lg->want == LG_WANT_NOTIFY ||
