@@ -174,6 +174,28 @@ far_back:
 	REFUSED	0xe1, "TSS, 16 bits"
 	REFUSED	0xe5, "task gate"
 
+	; A call gate as long mode wants it: sixteen bytes, into the Host's own code segment.
+	; If it opens, the ud2 behind it runs in ring 0.
+	HCALL	HC_LOAD_GDT, 23, 0, 0
+	mov	edx, gate_target
+	mov	ecx, edx
+	and	ecx, 0xffff
+	or	ecx, 0x10 << 16
+	and	edx, 0xffff0000
+	or	edx, 0xec00
+	mov	ebx, 22
+	mov	eax, HC_LOAD_GDT
+	int	0x1f
+	mov	ebp, esp
+	mov	dword [trap.vector], -1
+	mov	dword [trap_resume], .shut
+	call	22 * 8 + 1:0
+.shut:	mov	dword [trap_resume], 0
+	mov	esp, ebp
+	mov	eax, [trap.vector]
+	call	np_or_gp
+	CHECK	e, "a call gate of long mode is refused"
+
 	; A code segment with L set must not give 64 bits.  The probe is "48 90": dec eax and
 	; nop with 32 or 16 bits, a prefix and nop (eax keeps its value) with 64.
 	mov	dword [trap_hook + 6 * 4], probed
@@ -247,6 +269,9 @@ long_probe:
 	db	0x48, 0x90
 	ud2
 section .text
+
+gate_target:
+	ud2
 
 far_target:
 	mov	[returned], cs

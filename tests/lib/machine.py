@@ -59,6 +59,9 @@ class Config:
 
     def options(self):
         words = ["--kernel", self.kernel, "--cpu", self.cpu, "--smp", str(self.smp)]
+        # LG_MODULE: another lg.ko, for instance one that was broken on purpose.
+        if os.environ.get("LG_MODULE"):
+            words += ["--module", os.environ["LG_MODULE"]]
         return words + (["--append", self.append] if self.append else [])
 
 
