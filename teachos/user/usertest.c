@@ -284,22 +284,21 @@ static u32 read_gs(void)
 
 static int tls(void)
 {
-	u32 block[2] = {0, 0}, selector, i, n;
+	u32 blocks[4][2] = {{0}}, selector, i, n;	/* each has its base somewhere else */
 	int pids[4];
 
 	for (n = 0; n < 4; n++) {
 		pids[n] = fork();
 		if (pids[n])
 			continue;
-		block[1] = 1000 + n;
-		selector = set_tls(block, 0x51);
+		blocks[n][1] = 1000 + n;
+		selector = set_tls(blocks[n], 0x51);
 		if (selector != 0x33)
 			exit(1);
 		asm volatile("movw %w0, %%gs" : : "r"(selector));
 		for (i = 0; i < 50; i++) {
 			if (read_gs() != 1000 + n)
 				exit(2);
-			block[1] = 1000 + n;
 			sched_yield();
 		}
 		exit(n);
