@@ -229,7 +229,8 @@ static void census(struct world *w, u32 master, bool explained)
 			n = lg->root[lg->current_root].pd[i];
 		want = n ? ((u64)lg->table[n].entry | WORLD_PHYS | (u64)n << 52 | 0x27) : 0;
 		check((lg->pdpt[i] & ~0x40ull) == want,
-		      "PDPT entry %u is %#llx instead of %#llx", i, (unsigned long long)lg->pdpt[i], (unsigned long long)want);
+		      "PDPT entry %u is %#llx instead of %#llx", i,
+		      (unsigned long long)lg->pdpt[i], (unsigned long long)want);
 	}
 	for (i = 4; i < 512; i++)
 		check(!lg->pdpt[i], "PDPT entry %u is %#llx", i, (unsigned long long)lg->pdpt[i]);
