@@ -125,7 +125,7 @@ static __always_inline bool check_pte(struct lguest *lg, u64 pte)
 /*H:520 The walk
  *
  * What the CPU does in a blink, in C.  Before the first NEW_PGTABLE there are no tables
- * to walk, and every address means itself (ABI.md 1.4, "linear mode").
+ * to walk, and every address means itself, for ring 1 alone (ABI.md 1.4, "linear mode").
  *
  * LG_RESUME: *w is filled in.  LG_AGAIN, LG_OUT: as ever.
  */
@@ -346,8 +346,7 @@ enum lg_result lg_page_fault(struct lguest *lg, u32 gva, u32 error)
 	r = walk(lg, gva, &w);
 	if (r != LG_RESUME)
 		return r;
-	/* In linear mode all is the kernel's: ring 3 may touch nothing. */
-	if (!w.present || !access_allowed(&w, error) || (lg->linear && (error & LG_PF_USER)))
+	if (!w.present || !access_allowed(&w, error))
 		return reflect_fault(lg, gva, error, &w);
 
 	r = fill(lg, gva, error, &w);

@@ -324,6 +324,14 @@ static enum lg_result detect_pae(struct lguest *lg, u32 gpa)
 	return LG_RESUME;
 }
 
+/* Is any of the ring-1 stack in tables that belong to one root?  Then a change of root, or
+ * a flush of one, may take it away.  (lg_pin_stack is quick when it did not.) */
+static bool stack_is_private(struct lguest *lg)
+{
+	return lg->shared == NO_SHARING ||
+	       lg->pages->esp1 - lg->stack_pages * LG_PAGE_SIZE < lg->shared << 30;
+}
+
 /* LHCALL_NEW_PGTABLE: the Guest's `mov cr3`. */
 enum lg_result lg_new_pgtable(struct lguest *lg, u32 gpa)
 {
@@ -344,11 +352,10 @@ enum lg_result lg_new_pgtable(struct lguest *lg, u32 gpa)
 	} else {
 		lg_count(lg, root_misses);
 		root = new_root(lg, gpa);
-		/* A stack in the shared part is still where it was. */
-		if (lg->pages->esp1 - 1 < lg->shared << 30 || lg->shared == NO_SHARING)
-			lg->stack_unpinned = true;
 	}
 	switch_to(lg, root);
+	if (stack_is_private(lg))
+		lg->stack_unpinned = true;
 	return LG_RESUME;
 }
 /*:*/
@@ -381,7 +388,7 @@ void lg_flush_user(struct lguest *lg)
 		else if (i * 512 <= last)
 			drop_entries(lg, root->pd[i], 0, last - i * 512);
 	}
-	if (lg->pages->esp1 - 1 < lg->kernel_address)
+	if (stack_is_private(lg))
 		lg->stack_unpinned = true;
 	load_root(lg);
 }
