@@ -93,7 +93,16 @@ USER_TEST(tls, "thread-local segments survive process switches")
 USER_TEST(tls_stale, "a TLS segment that goes away while %gs holds it")
 USER_TEST(fpu, "x87 and SSE registers belong to their process")
 USER_TEST(fpu_fork, "a child inherits the FPU registers")
-USER_TEST(orphan, "orphans are buried")
+
+SELFTEST(user_orphan, "user/orphans are buried")
+{
+	const char *why = expect_exit("orphan");
+
+	if (!why)
+		CHECK_EQUAL(process_count(), 1);	/* the kernel itself */
+	return why;
+}
+
 USER_TEST(files, "files and directories")
 USER_TEST(nonsense, "twenty thousand senseless system calls")
 
