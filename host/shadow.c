@@ -227,6 +227,8 @@ struct lg_root *lg_find_root(struct lguest *lg, u32 gpa)
 {
 	u16 n;
 
+	if (likely(gpa == lg->cr3 && !lg->linear))
+		return &lg->root[lg->current_root];
 	for (n = lg->root_hash[hash(gpa)]; n; n = lg->root[n].next)
 		if (lg->root[n].gpa == gpa)
 			return &lg->root[n];

@@ -519,10 +519,15 @@ lg_switcher_end:
 ; A real interrupt that came while the Guest ran was taken from the CPU by our IDT;
 ; Linux still waits for it.  The interrupt controller holds it "in service" until
 ; Linux acknowledges, so the simplest thing in the world is also the right one:
-; back home, with interrupts off, say `int n` and let Linux' own gate take over.
-; `int` wants its number in the instruction, so there are 256 of them, 16 bytes each.
+; back home, say `int n` and let Linux' own gate take over.  `int` wants its number in
+; the instruction, so there are 256 of them, 16 bytes each.
 ;
-; void lg_int_table[256](void): called by C, on the Host's side, interrupts off.
+; STI comes right before it and takes effect right after it, so no other interrupt gets
+; in between; and Linux sees what it would have seen had the interrupt come by itself: a
+; kernel that had interrupts on.  (Newer ones put off some work if it had not.)
+;
+; void lg_int_table[256](void): called by C, on the Host's side, interrupts off,
+; preemption off.  Returns with interrupts ON.
 section .lgdeliver progbits alloc exec nowrite align=16
 global lg_int_table:function (lg_int_table_end - lg_int_table)
 lg_int_table:
@@ -530,6 +535,7 @@ lg_int_table:
 %rep 256
 	align	16
 	endbr64
+	sti
 	db	0xcd, vector
 %ifdef RETHUNK
 	jmp	strict near __x86_return_thunk

@@ -407,8 +407,7 @@ void lg_arch_section_begin(struct lg_guest *g)
 /*H:840 ... and back
  *
  * Everything in reverse.  A real interrupt that ended the Guest's stay is handed to
- * Linux as soon as the CPU is Linux' again, still with interrupts off, as it would have
- * been taken.
+ * Linux as soon as the CPU is Linux' again, before any other can come (S:170).
  */
 void lg_arch_section_end(struct lg_guest *g, unsigned int interrupt)
 {
