@@ -18,7 +18,7 @@
 import os
 
 from .common import EXIT_MACHINE, EXIT_TIMEOUT, NestedError
-from .machine import Machine
+from .machine import run_machine
 
 # What the Launcher's list of exit statuses calls these two (launcher/exit_status.h).
 STATUS_NO_MACHINE = 30
@@ -41,7 +41,7 @@ def run(request, arguments, inputs, outputs):
         request.directories += (os.path.dirname(absolute),)
         request.collect += ((absolute, absolute),)
     try:
-        status = Machine(request).run()
+        status = run_machine(request)
     except NestedError as e:
         e.status = STATUS_NO_MACHINE
         raise

@@ -7,7 +7,7 @@ import sys
 
 from . import capsule, kernels, toolchain
 from .common import NestedError, build_dir
-from .machine import Machine, Request
+from .machine import Request, run_machine
 
 DEFAULT_TIMEOUT = 300  # seconds, for commands without a terminal
 
@@ -151,7 +151,7 @@ def run_exec(args):
     request.tty, request.stdin, request.split = args.tty, args.stdin, args.split
     if request.timeout is None and not args.tty:
         request.timeout = DEFAULT_TIMEOUT
-    return Machine(request).run()
+    return run_machine(request)
 
 
 def run_capsule(args):

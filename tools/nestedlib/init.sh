@@ -60,6 +60,7 @@ finish() {
 	sleep 1000
 }
 
+tell booted
 if [ -n "$MODULE" ]; then
 	if ! error=$(insmod "$MODULE" $MODULE_ARGS 2>&1); then
 		tell "insmod $error"
