@@ -20,7 +20,7 @@ mount -t devtmpfs none /dev
 mount -t debugfs none /sys/kernel/debug
 mkdir -p /dev/pts /dev/shm
 mount -t devpts none /dev/pts
-mount -t tmpfs none /tmp
+mkdir -p /tmp
 
 . /etc/nested.conf
 
