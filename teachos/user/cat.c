@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:831 cat
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* cat FILE...: shows files, or what is typed until Ctrl-D. */
+ * cat FILE...: shows files, or what is typed until Ctrl-D. :*/
 #include "user.h"
 
 static int show(int fd, const char *name)

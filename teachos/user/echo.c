@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:830 echo
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* echo WORD...: says them. */
+ * echo WORD...: says them. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:843 forktest
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* forktest [N]: N children at once, each counts on its own copy of a variable. */
+ * forktest [N]: N children at once, each counts on its own copy of a variable. :*/
 #include "user.h"
 
 static volatile int counter = 1000;

@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:834 free
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* free: how much memory is left. */
+ * free: how much memory is left. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

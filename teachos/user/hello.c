@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:837 hello
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* hello: who am I, and in which ring? */
+ * hello: who am I, and in which ring? :*/
 #include "user.h"
 
 int main(int argc, char **argv)

@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:835 help
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* help: the programs. */
+ * help: the programs. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

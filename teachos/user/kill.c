@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:840 kill
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* kill PID...: ends processes. */
+ * kill PID...: ends processes. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

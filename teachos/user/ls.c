@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:832 ls
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* ls [DIRECTORY]: the names in it, directories with a slash. */
+ * ls [DIRECTORY]: the names in it, directories with a slash. :*/
 #include "user.h"
 
 struct dirent {

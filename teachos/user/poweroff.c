@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:841 poweroff
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* poweroff: ends the machine. */
+ * poweroff: ends the machine. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

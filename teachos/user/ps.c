@@ -1,14 +1,17 @@
+/* SPDX-License-Identifier: MIT */
 /*G:833 ps
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* ps: the processes. */
+ * ps: the processes. :*/
 #include "user.h"
 
 int main(int argc, char **argv)
 {
-	char *cat[] = {"cat", "/proc/ps", NULL};
+	char chunk[512];
+	int n, fd = open("/proc/ps");
 
 	(void)argc;
-	die("%s: %s\n", argv[0], error_text(execve("/bin/cat", cat)));
+	if (fd < 0)
+		die("%s: /proc/ps: %s\n", argv[0], error_text(fd));
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		write(1, chunk, n);
+	return n < 0;
 }

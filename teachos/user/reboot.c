@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:842 reboot
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* reboot: starts the machine again. */
+ * reboot: starts the machine again. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:839 sleep
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* sleep SECONDS */
+ * sleep SECONDS :*/
 #include "user.h"
 
 int main(int argc, char **argv)

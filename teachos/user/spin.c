@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:838 spin
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* spin [MS]: keeps the processor busy, for ever or so many milliseconds. */
+ * spin [MS]: keeps the processor busy, for ever or so many milliseconds. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:844 true
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* true: nothing, successfully. */
+ * true: nothing, successfully. :*/
 #include "user.h"
 
 int main(int argc, char **argv)

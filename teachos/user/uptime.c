@@ -1,8 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 /*G:836 uptime
- *
- * SPDX-License-Identifier: MIT
- :*/
-/* uptime: how long TeachOS has been running. */
+ * uptime: how long TeachOS has been running. :*/
 #include "user.h"
 
 int main(int argc, char **argv)
