@@ -71,7 +71,7 @@ host: kernel
 LOCK = mkdir -p $(BUILD) && flock $(BUILD)/.lock-$@
 
 launcher teachos: ready
-	@$(LOCK) $(MAKE) -sqC $@ BUILD=$(BUILD) 2>/dev/null || \
+	@$(LOCK) $(MAKE) -sqC $@ BUILD=$(BUILD) >/dev/null 2>&1 || \
 		$(LOCK) $(MAKE) -C $@ BUILD=$(BUILD)
 
 # The two names that are typed in labs/.
