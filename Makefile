@@ -68,9 +68,10 @@ host: kernel
 	+@tools/build-host
 
 # The lock is for two terminals with a `make run` in each.
-LOCK = mkdir -p $(BUILD) && flock $(BUILD)/.lock-$@
+LOCK = flock $(BUILD)/.lock-$@
 
 launcher teachos: ready
+	@mkdir -p $(BUILD)
 	@$(LOCK) $(MAKE) -sqC $@ BUILD=$(BUILD) >/dev/null 2>&1 || \
 		$(LOCK) $(MAKE) -C $@ BUILD=$(BUILD)
 
@@ -90,6 +91,7 @@ $(TEST_KERNELS:%=host-for-%): host-for-%: ready
 	+@HOST_KERNEL=$* KERNEL= KDIR= tools/build-host
 
 inmates: ready
+	@mkdir -p $(BUILD)
 	@$(LOCK) $(MAKE) -sC tests/inmates BUILD=$(BUILD)
 
 test: host placed inmates $(TEST_KERNELS:%=host-for-%)
