@@ -24,6 +24,7 @@
 #include <sys/eventfd.h>
 
 #include "launcher.h"
+#include "reasons.h"
 
 #define MAX_IRQ	(LGUEST_IRQS - 1)
 
@@ -179,8 +180,8 @@ static enum bus_answer start_device(struct bus *bus, struct device *dev, struct 
 	uint8_t accepted[FEATURE_BYTES] = { 0 };
 
 	if (dev->started) {
-		complain(c, STATUS_KILLED, "the Guest started the %s twice without a reset",
-			 dev->name);
+		complain(c, STATUS_KILLED, E_BUS_TWICE "the Guest started the %s twice without "
+			 "a reset", dev->name);
 		return BUS_FATAL;
 	}
 	memory_fetch(bus->mem, dev->desc + accepted_at(dev), accepted, dev->feature_len);
@@ -251,8 +252,8 @@ enum bus_answer bus_notify(struct bus *bus, uint32_t gpa, struct complaint *c)
 			if (gpa != dev->queue[k].vq.gpa)
 				continue;
 			if (!dev->started) {
-				complain(c, STATUS_KILLED, "the Guest kicked queue %u of the %s before "
-					 "it had set the device up", k, dev->name);
+				complain(c, STATUS_KILLED, E_BUS_EARLY "the Guest kicked queue %u of "
+					 "the %s before it had set the device up", k, dev->name);
 				return BUS_FATAL;
 			}
 			if (dev->queue[k].kick_fd >= 0)		/* the kick overtook the eventfd */

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "launcher.h"
+#include "reasons.h"
 
 #define WORDS_MAX	65536u	/* of one string: a Guest may forget the NUL */
 
@@ -50,7 +51,8 @@ static bool knocked(struct bus *bus, struct ending *end)
 	case BUS_NOT_MINE:
 		if (early_words(bus->mem, gpa))
 			return true;
-		complain(&c, STATUS_KILLED, "bad NOTIFY: 0x%x is outside the Guest's memory", gpa);
+		complain(&c, STATUS_KILLED, E_BUS_NOTIFY "bad NOTIFY: 0x%x is outside the Guest's "
+			 "memory", gpa);
 		break;
 	case BUS_FATAL:
 		break;
