@@ -180,7 +180,7 @@ def make_inmates(config, most=1000, beats=150):
             return []
 
         # All of them are expected to be quick: the sum of the patiences would be an hour.
-        outcome, steps, last = batch(config, plan, files, 400)
+        outcome, steps, last = batch(config, plan, files, 300)
         results = []
         for name in good + bad + (["heartbeat"] if any(r[1] == "heartbeat" for r in runs) else []):
             mine = [(a, i) for i, n, a in runs if n == name]

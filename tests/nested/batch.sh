@@ -49,6 +49,8 @@ ended() {
 : >"$results"
 while IFS="$tab" read -r verb id seconds command; do
 	read -r begun rest </proc/uptime
+	# If the machine hangs, this is all that comes out of it.
+	echo "# $begun $verb $id"
 	case $verb in
 	exec)
 		echo "$mark begin $id" >>"$results"
