@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; A kick before the device was started: the Launcher refuses.  ABI.md 8.3 (2).
 ; expect: before
-; status: 3 4
+; status: 4
 ; memory: 16
 %include "lib.inc"
 

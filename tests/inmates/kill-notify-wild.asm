@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; NOTIFY of an address beyond everything: the Launcher refuses.  ABI.md 8.3 (4).
 ; expect: bad notify
-; status: 3 4
+; status: 4
 ; run: 1073741824
 ; run: 4294967295
 %include "lib.inc"

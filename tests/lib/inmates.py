@@ -76,8 +76,7 @@ class Inmate:
         if self.expect:
             if self.expect != "*" and self.expect.lower() not in output.lower():
                 return "killed, but not for '%s': %s" % (self.expect, last_line(lines))
-            # Where the Launcher itself may refuse (status: 3 4), there need be no code.
-            if self.status == {4} and not CODE.search(output):
+            if status == 4 and not CODE.search(output):
                 return "killed without a reason code: %s" % last_line(lines)
         elif 0 in self.status and status == 0:
             checks = sum(1 for l in lines if l.startswith("ok "))
