@@ -36,7 +36,7 @@ static const struct tar_header *next_header(const struct tar_header *h)
 }
 
 /* Paths are absolute; "./bin/sh", "/bin/sh" and "bin/sh" are one. */
-static const char *plain(const char *path)
+const char *path_plain(const char *path)
 {
 	while (*path == '/' || (path[0] == '.' && (path[1] == '/' || !path[1])))
 		path++;
@@ -48,7 +48,7 @@ const char *initfs_find(const char *path, u32 *size)
 	const struct tar_header *h = NULL;
 
 	while ((h = next_header(h)) != NULL) {
-		if (h->type != '0' || strncmp(plain(h->name), plain(path), sizeof(h->name)))
+		if (h->type != '0' || strncmp(path_plain(h->name), path_plain(path), sizeof(h->name)))
 			continue;
 		*size = octal(h->size, sizeof(h->size));
 		return (const char *)(h + 1);
@@ -59,7 +59,7 @@ const char *initfs_find(const char *path, u32 *size)
 /* The part of h's name below directory, or NULL if it is not directly in there. */
 static const char *name_in(const struct tar_header *h, const char *directory)
 {
-	const char *name = plain(h->name), *slash;
+	const char *name = path_plain(h->name), *slash;
 	u32 length = strlen(directory);
 
 	while (length && directory[length - 1] == '/')
@@ -78,7 +78,7 @@ const char *initfs_list(const char *directory, u32 n, bool *is_directory)
 	const struct tar_header *h = NULL;
 
 	while ((h = next_header(h)) != NULL) {
-		const char *name = name_in(h, plain(directory));
+		const char *name = name_in(h, path_plain(directory));
 
 		if (!name || n--)
 			continue;
@@ -92,6 +92,6 @@ bool initfs_is_directory(const char *path)
 {
 	bool ignored;
 
-	return !*plain(path) || initfs_list(path, 0, &ignored);
+	return !*path_plain(path) || initfs_list(path, 0, &ignored);
 }
 /*:*/

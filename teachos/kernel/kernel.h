@@ -12,8 +12,9 @@
  *	frame.c, heap.c	who owns which page of memory, and smaller pieces
  *	paging.c, vm.c	page tables; what a process may find behind an address
  *	process.c, sched.c, fpu.c	many programs, one processor
- *	syscall.c, file.c	what a process may ask for
+ *	syscall.c, file.c, pipe.c	what a process may ask for
  *	elf.c, initfs.c	programs, and the box of files they come in
+ *	tmp.c		files that can be written, in memory
  *	tty.c, print.c, panic.c	talking, to people, also when all is lost
  *	selftest*.c, bench.c	does it keep the rules, and what does that cost
  *
@@ -64,8 +65,10 @@ void kernel_main(void) __attribute__((noreturn));
 /* ---- print.c ------------------------------------------------------------- */
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void vprint(const char *fmt, va_list ap);
-/* Where console bytes go from now on; NULL: back to pv.early_print(). */
-void print_to(void (*write)(const char *text, u32 length));
+/* Where console bytes go from now on; NULL: back to pv.early_print().  Returns where
+ * they went until now. */
+typedef void console_writer(const char *text, u32 length);
+console_writer *print_to(console_writer *write);
 void console_write(const char *text, u32 length);
 
 /* ---- panic.c ------------------------------------------------------------- */
@@ -198,6 +201,7 @@ enum process_state { READY, RUNNING, SLEEPING, ZOMBIE };
 #define SIGFPE 8
 #define SIGKILL 9
 #define SIGSEGV 11
+#define SIGPIPE 13
 #define SIGTERM 15
 
 struct process {
@@ -221,6 +225,7 @@ struct process {
 	struct file *file[PROCESS_FILES];
 	u64 slice_start;
 	u32 switches;
+	bool detached;			/* setsid(): Ctrl-C is not for it */
 	u32 magic;
 };
 #define PROCESS_MAGIC 0x50524f43u
@@ -238,7 +243,7 @@ void process_exit(int status) __attribute__((noreturn));
 int process_wait(int pid, int *status, bool nohang);
 int process_kill(int pid, u32 signal);
 struct process *process_find(int pid);
-void processes_interrupt(void);		/* Ctrl-C: whose input is the console, but pid 1 */
+void processes_interrupt(void);		/* Ctrl-C: all but pid 1 and the detached */
 u32 process_count(void);
 #define STATUS_EXITED(code)	(((code) & 0xff) << 8)
 #define STATUS_KILLED(signal)	((signal) & 0x7f)
@@ -262,27 +267,60 @@ void fpu_forget(struct process *p);
 void fpu_trap(void);			/* #NM: the FPU is wanted */
 
 /* ---- file.c -------------------------------------------------------------- */
-enum file_kind { FILE_CONSOLE, FILE_DATA, FILE_TEXT, FILE_DIR };
+enum file_kind { FILE_CONSOLE, FILE_DATA, FILE_TEXT, FILE_DIR, FILE_PIPE, FILE_TMP };
+#define O_RDONLY	0x000u		/* Linux's numbers for i386 */
+#define O_WRONLY	0x001u
+#define O_RDWR		0x002u
+#define O_ACCMODE	0x003u
+#define O_CREAT		0x040u
+#define O_TRUNC		0x200u
+#define O_APPEND	0x400u
 struct file {
 	enum file_kind kind;
 	u32 refs;
+	u32 flags;		/* O_... */
+	struct pipe *pipe;	/* FILE_PIPE: O_WRONLY says which end */
+	struct tmp_file *tmp;	/* FILE_TMP */
 	const char *data;	/* FILE_DATA: in the image; FILE_TEXT: one page */
 	u32 size, offset;
 	char path[64];		/* FILE_DIR */
 };
-struct file *file_open(const char *path, int *error);
+/* NULL: -errno in *error.  flags: O_... */
+struct file *file_open(const char *path, u32 flags, int *error);
 struct file *file_console(void);
+/* Both ends of a new pipe: [0] to read from, [1] to write to; 0 or -ENOMEM. */
+int file_pipe(struct file *ends[2]);
+int file_unlink(const char *path);
 void file_get(struct file *f);
 void file_put(struct file *f);
 int file_read(struct file *f, u32 user, u32 length);
 int file_write(struct file *f, u32 user, u32 length);
 int file_getdents(struct file *f, u32 user, u32 length);
 
+/* ---- pipe.c: processes only, may sleep -------------------------------------- */
+struct pipe *pipe_create(void);		/* one reader, one writer; NULL: no memory */
+void pipe_close(struct pipe *pipe, bool writer);	/* the last one frees it */
+/* Bytes, 0 at the end, or -errno. */
+int pipe_read(struct pipe *pipe, u32 user, u32 length);
+int pipe_write(struct pipe *pipe, u32 user, u32 length);
+
+/* ---- tmp.c: all return -errno if they can't -------------------------------- */
+const char *tmp_name(const char *path);	/* the part below /tmp; NULL: not in there */
+bool tmp_exists(const char *name);
+const char *tmp_list(u32 n);		/* the n-th name; NULL after the last */
+int tmp_open(const char *name, u32 flags, struct tmp_file **file);
+void tmp_put(struct tmp_file *t);	/* one owner fewer */
+int tmp_unlink(const char *name);
+u32 tmp_size(const struct tmp_file *t);
+int tmp_read(struct tmp_file *t, u32 offset, u32 user, u32 length);
+int tmp_write(struct tmp_file *t, u32 offset, u32 user, u32 length);
+
 /* ---- initfs.c ------------------------------------------------------------ */
 const char *initfs_find(const char *path, u32 *size);	/* NULL: no such file */
 /* The n-th name directly in a directory; NULL after the last. */
 const char *initfs_list(const char *directory, u32 n, bool *is_directory);
 bool initfs_is_directory(const char *path);
+const char *path_plain(const char *path);	/* without what "/" and "./" it begins with */
 
 /* ---- elf.c --------------------------------------------------------------- */
 /* Loads an ELF image into an empty user half; 0 or -errno. */
@@ -299,11 +337,18 @@ void syscall_handler(struct trap_frame *frame);		/* called by trap.asm only */
 #define ECHILD 10
 #define EAGAIN 11
 #define ENOMEM 12
+#define EACCES 13
 #define EFAULT 14
 #define ENOTDIR 20
 #define EISDIR 21
 #define EINVAL 22
 #define EMFILE 24
+#define ENOTTY 25
+#define EFBIG 27
+#define ENOSPC 28
+#define EROFS 30
+#define EPIPE 32
+#define ENAMETOOLONG 36
 #define ENOSYS 38
 
 /* ---- tty.c --------------------------------------------------------------- */
@@ -312,6 +357,9 @@ u32 tty_room(void);					/* bytes that tty_input() can take now */
 /* What to call, irqs off, when there is room again after tty_room() was too small. */
 void tty_source(void (*poll)(void));
 int tty_read(u32 user, u32 length);
+bool tty_is_raw(void);
+/* Raw: keys as they come, no echo, no Ctrl-C.  What was typed ahead is not lost. */
+void tty_set_raw(bool wish);
 
 /* ---- drivers ------------------------------------------------------------- */
 void bus_init(void);

@@ -7,11 +7,14 @@
  */
 #include "kernel.h"
 
-static void (*writer)(const char *text, u32 length);
+static console_writer *writer;
 
-void print_to(void (*write)(const char *text, u32 length))
+console_writer *print_to(console_writer *write)
 {
+	console_writer *before = writer;
+
 	writer = write;
+	return before;
 }
 
 static void early_write(const char *text, u32 length)

@@ -148,6 +148,7 @@ int process_fork(struct trap_frame *frame)
 	child_frame->eax = 0;
 	child->brk_start = current->brk_start;
 	child->brk = current->brk;
+	child->detached = current->detached;
 	memcpy(child->tls, current->tls, sizeof(child->tls));
 	fpu_fork(child);
 	for (i = 0; i < PROCESS_FILES; i++) {
@@ -196,8 +197,8 @@ static int load_program(struct process *p, u32 root, const char *path, char *con
 	const char *image = initfs_find(path, &size);
 	int error;
 
-	if (!image)
-		return -ENOENT;
+	if (!image)		/* what lies in /tmp can be read and written, not run */
+		return tmp_name(path) && tmp_exists(tmp_name(path)) ? -EACCES : -ENOENT;
 	error = elf_load(root, image, size, eip, &brk);
 	if (!error)
 		error = push_arguments(root, argv, esp);
@@ -269,8 +270,15 @@ int process_spawn(const char *path, char *const argv[])
 		return error;
 	}
 	set_frame(first_frame(p), eip, esp);
-	for (i = 0; i < 3; i++)
-		p->file[i] = file_console();
+	p->file[0] = file_console();
+	if (!p->file[0]) {
+		process_free(p);
+		return -ENOMEM;
+	}
+	for (i = 1; i < 3; i++) {
+		p->file[i] = p->file[0];
+		file_get(p->file[0]);
+	}
 	return process_start(p);
 }
 /*:*/
@@ -366,7 +374,7 @@ void processes_interrupt(void)
 	struct process *p;
 
 	for (p = process_list; p; p = p->next)
-		if (p->pid > 1 && p->file[0] && p->file[0]->kind == FILE_CONSOLE)
+		if (p->pid > 1 && !p->detached)
 			kill_process(p, SIGINT);
 }
 /*:*/

@@ -27,20 +27,25 @@ const char *test_skip(const char *why)
 	return why;
 }
 
-int run_usertest(const char *name)
+int run_program(const char *path, const char *name)
 {
 	char argument[48];
-	char *argv[] = {"usertest", argument, NULL};
+	char *argv[] = {(char *)path, argument, NULL};
 	int pid, status = 0;
 
 	strcopy(argument, name, sizeof(argument));
 	last_user_fault.pid = 0;
 	quiet_faults = true;
-	pid = process_spawn("/bin/usertest", argv);
+	pid = process_spawn(path, argv);
 	while (pid > 0 && process_wait(-1, &status, false) != pid)
 		;
 	quiet_faults = false;
 	return pid < 0 ? pid : status;
+}
+
+int run_usertest(const char *name)
+{
+	return run_program("/bin/usertest", name);
 }
 
 void spin_thousands(u32 count)

@@ -65,6 +65,8 @@ _Static_assert(offsetof(struct trap_probe, resume) == 4, "the TRAP macro writes 
 /* Runs /bin/usertest NAME and waits for it: the status as waitpid() gives it, or
  * -errno.  Messages about its death are kept quiet. */
 int run_usertest(const char *name);
+/* The same with any program, NAME being its argument. */
+int run_program(const char *path, const char *name);
 
 /* Idles in ring 1 without any clock: about so many thousand instructions. */
 void spin_thousands(u32 count);

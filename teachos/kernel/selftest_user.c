@@ -111,6 +111,11 @@ SELFTEST(user_orphan, "user/orphans are buried")
 }
 
 USER_TEST(files, "files and directories")
+USER_TEST(pipes, "pipes: ends, limits, who sleeps and who dies")
+USER_TEST(pipe_flow, "a pipe loses nothing and mixes no records")
+USER_TEST(dup, "two numbers for one open file")
+USER_TEST(tmp_files, "files in /tmp")
+USER_TEST(tmp_limits, "a full /tmp: many files, large files, large everything")
 USER_TEST(nonsense, "twenty thousand senseless system calls")
 
 /* The same trap through the other kind of gate, straight to ring 1. */
@@ -147,17 +152,30 @@ SELFTEST(reflected_syscall, "user/system calls by interrupt gate")
 	return why;
 }
 
+SELFTEST(shell, "shell/pipes, redirection, quotes, complaints")
+{
+	int status = run_program("/bin/shelltest", "");
+
+	CHECK(!status, "status 0x%x: question %d", status, (status >> 8) - 1);
+	CHECK(!tmp_list(0), "%s is left in /tmp", tmp_list(0));
+	return NULL;
+}
+
 SELFTEST(nothing_leaks, "user/processes give all their memory back")
 {
 	u32 before, i;
 
 	run_usertest("fork_cow");	/* fills caches of stacks and heap pages */
 	run_usertest("fork_many");
+	run_usertest("pipes");
+	run_usertest("tmp_files");
 	before = frames_free();
 	for (i = 0; i < 3; i++) {
 		CHECK_EQUAL(run_usertest("fork_cow"), 0);
 		CHECK_EQUAL(run_usertest("fork_many"), 0);
 		CHECK_EQUAL(run_usertest("null_read"), STATUS_KILLED(SIGSEGV));
+		CHECK_EQUAL(run_usertest("pipes"), 0);
+		CHECK_EQUAL(run_usertest("tmp_files"), 0);
 	}
 	CHECK_EQUAL(frames_free(), before);
 	return NULL;

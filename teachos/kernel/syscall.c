@@ -42,19 +42,25 @@ static int sys_write(struct trap_frame *f)
 	return file ? file_write(file, f->ecx, f->edx) : -EBADF;
 }
 
+/* The first free number from fd on; PROCESS_FILES: none. */
+static u32 free_fd(u32 fd)
+{
+	while (fd < PROCESS_FILES && current->file[fd])
+		fd++;
+	return fd;
+}
+
 static int sys_open(struct trap_frame *f)
 {
 	char path[128];
-	u32 fd;
+	u32 fd = free_fd(0);
 	int error;
 
 	if (!string_from_user(path, f->ebx, sizeof(path)))
 		return -EFAULT;
-	for (fd = 0; fd < PROCESS_FILES && current->file[fd]; fd++)
-		;
 	if (fd == PROCESS_FILES)
 		return -EMFILE;
-	current->file[fd] = file_open(path, &error);
+	current->file[fd] = file_open(path, f->ecx, &error);
 	return current->file[fd] ? (int)fd : error;
 }
 
@@ -67,6 +73,62 @@ static int sys_close(struct trap_frame *f)
 	file_put(file);
 	current->file[f->ebx] = NULL;
 	return 0;
+}
+
+static int sys_unlink(struct trap_frame *f)
+{
+	char path[128];
+
+	if (!string_from_user(path, f->ebx, sizeof(path)))
+		return -EFAULT;
+	return file_unlink(path);
+}
+
+static int sys_pipe(struct trap_frame *f)
+{
+	struct file *ends[2];
+	u32 fd[2];
+	int error;
+
+	fd[0] = free_fd(0);
+	fd[1] = free_fd(fd[0] + 1);
+	if (fd[1] >= PROCESS_FILES)
+		return -EMFILE;
+	error = file_pipe(ends);
+	if (error)
+		return error;
+	if (!copy_to_user(f->ebx, fd, sizeof(fd))) {
+		file_put(ends[0]);
+		file_put(ends[1]);
+		return -EFAULT;
+	}
+	current->file[fd[0]] = ends[0];
+	current->file[fd[1]] = ends[1];
+	return 0;
+}
+
+/* Two numbers for one open file, with one offset: what the shell's > is made of. */
+static int sys_dup2(struct trap_frame *f)
+{
+	struct file *file = get_file(f->ebx), *old = get_file(f->ecx);
+
+	if (!file || f->ecx >= PROCESS_FILES)
+		return -EBADF;
+	if (file == old)
+		return f->ecx;
+	file_get(file);
+	current->file[f->ecx] = file;
+	if (old)
+		file_put(old);
+	return f->ecx;
+}
+
+/* The way out of the console's reach: Ctrl-C does not find us any more. */
+static int sys_setsid(struct trap_frame *f)
+{
+	(void)f;
+	current->detached = true;
+	return current->pid;
 }
 
 static int sys_waitpid(struct trap_frame *f)
@@ -166,6 +228,35 @@ static int sys_sysinfo(struct trap_frame *f)
 	return copy_to_user(f->ebx, info, sizeof(info)) ? 0 : -EFAULT;
 }
 
+/* Of struct termios (16 words are more than enough) we know ICANON and ECHO, as one. */
+#define TCGETS		0x5401u
+#define TCSETS		0x5402u
+#define TERMIOS_LFLAG	3
+#define ICANON		2u
+#define ECHO		8u
+
+static int sys_ioctl(struct trap_frame *f)
+{
+	struct file *file = get_file(f->ebx);
+	u32 termios[9] = {0};
+
+	if (!file)
+		return -EBADF;
+	if (file->kind != FILE_CONSOLE)
+		return -ENOTTY;
+	switch (f->ecx) {
+	case TCGETS:
+		termios[TERMIOS_LFLAG] = tty_is_raw() ? 0 : ICANON | ECHO;
+		return copy_to_user(f->edx, termios, sizeof(termios)) ? 0 : -EFAULT;
+	case TCSETS:
+		if (!copy_from_user(termios, f->edx, sizeof(termios)))
+			return -EFAULT;
+		tty_set_raw(!(termios[TERMIOS_LFLAG] & ICANON));
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static int sys_getdents(struct trap_frame *f)
 {
 	struct file *file = get_file(f->ebx);
@@ -249,8 +340,10 @@ static int sys_set_thread_area(struct trap_frame *f)
 static int (*const calls[])(struct trap_frame *) = {
 	[1] = sys_exit,		[2] = sys_fork,		[3] = sys_read,
 	[4] = sys_write,	[5] = sys_open,		[6] = sys_close,
-	[7] = sys_waitpid,	[11] = sys_execve,	[20] = sys_getpid,
-	[37] = sys_kill,	[45] = sys_brk,		[64] = sys_getppid,
+	[7] = sys_waitpid,	[10] = sys_unlink,	[11] = sys_execve,
+	[20] = sys_getpid,	[37] = sys_kill,	[42] = sys_pipe,
+	[45] = sys_brk,		[54] = sys_ioctl,	[63] = sys_dup2,	[64] = sys_getppid,
+	[66] = sys_setsid,
 	[88] = sys_reboot,	[116] = sys_sysinfo,	[141] = sys_getdents,
 	[158] = sys_yield,	[162] = sys_nanosleep,	[243] = sys_set_thread_area,
 	[252] = sys_exit,	[265] = sys_clock_gettime,

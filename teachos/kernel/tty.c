@@ -7,9 +7,13 @@
  *
  *	Backspace, DEL	take back one character
  *	Ctrl-U		take back the line
- *	Ctrl-C		interrupt: kills every process that reads from the console,
- *			but for the first, which is the shell
+ *	Ctrl-C		interrupt: kills every process but for the first, which is the
+ *			shell, and those that it has sent to the background
  *	Ctrl-D		end of input, on an empty line; else send the line as it is
+ *
+ * A program that wants the keys themselves, as they come, without echo and without any
+ * of this, switches us to raw mode (the shell does, for its line editor).  What was typed
+ * ahead changes sides with the switch: raw bytes that nobody took are typed again.
  *
  * Whoever types faster than anybody reads, a pasted page for instance, is not cut
  * short: when there is no room, the driver leaves the rest with the Launcher and is
@@ -25,6 +29,7 @@ static u32 line_length;
 static char ready[4096];		/* finished lines, a ring */
 static u32 ready_in, ready_out;		/* ever counting; the difference is what waits */
 static bool end_of_input;
+static bool raw;
 static int reader;			/* pid of who waits in tty_read(), 0: nobody */
 
 static void (*poll_source)(void);
@@ -44,12 +49,17 @@ static void echo(const char *text)
 	console_write(text, strlen(text));
 }
 
+static void ready_put(char c)
+{
+	ready[ready_in++ % sizeof(ready)] = c;
+}
+
 static void line_done(void)
 {
 	u32 i;
 
 	for (i = 0; i < line_length; i++)
-		ready[ready_in++ % sizeof(ready)] = line[i];
+		ready_put(line[i]);
 	line_length = 0;
 	wake(ready);
 }
@@ -76,6 +86,11 @@ static void erase(u32 count)
 
 static void tty_key(char c)
 {
+	if (raw) {
+		ready_put(c);
+		wake(ready);
+		return;
+	}
 	switch (c) {
 	case '\b':
 	case DEL:
@@ -111,6 +126,29 @@ void tty_input(const char *bytes, u32 length)
 {
 	while (length--)
 		tty_key(*bytes++);
+}
+
+bool tty_is_raw(void)
+{
+	return raw;
+}
+
+void tty_set_raw(bool wish)
+{
+	static char ahead[sizeof(ready)];
+	bool irqs = irq_save();
+	u32 n;
+
+	if (wish && !raw)
+		line_done();		/* as far as it was typed */
+	if (!wish && raw) {
+		raw = false;
+		for (n = 0; ready_out != ready_in; n++)
+			ahead[n] = ready[ready_out++ % sizeof(ready)];
+		tty_input(ahead, n);
+	}
+	raw = wish;
+	irq_restore(irqs);
 }
 
 int tty_read(u32 user, u32 length)

@@ -9,16 +9,16 @@ int main(int argc, char **argv)
 	u32 pid;
 
 	if (argc < 2)
-		printf("kill: expected the number of a process (see `ps`)\n");
+		complain("kill: expected the number of a process (see `ps`)\n");
 	for (i = 1; i < argc; i++) {
 		if (!parse_number(argv[i], &pid)) {
-			printf("kill: %s: expected the number of a process\n", argv[i]);
+			complain("kill: %s: expected the number of a process\n", argv[i]);
 			bad = 1;
 			continue;
 		}
 		error = kill(pid, 15);
 		if (error)
-			printf("kill: %s: %s\n", argv[i], error_text(error));
+			complain("kill: %s: %s\n", argv[i], error_text(error));
 		bad |= error != 0;
 	}
 	return bad;

@@ -33,6 +33,31 @@ int open(const char *path)
 	return syscall(SYS_open, (u32)path, 0, 0);
 }
 
+int open_flags(const char *path, u32 flags)
+{
+	return syscall(SYS_open, (u32)path, flags, 0);
+}
+
+int unlink(const char *path)
+{
+	return syscall(SYS_unlink, (u32)path, 0, 0);
+}
+
+int pipe(int ends[2])
+{
+	return syscall(SYS_pipe, (u32)ends, 0, 0);
+}
+
+int dup2(int fd, int copy)
+{
+	return syscall(SYS_dup2, fd, copy, 0);
+}
+
+int setsid(void)
+{
+	return syscall(SYS_setsid, 0, 0, 0);
+}
+
 int close(int fd)
 {
 	return syscall(SYS_close, fd, 0, 0);
@@ -88,28 +113,49 @@ int reboot(u32 how)
 	return syscall(SYS_reboot, 0xfee1dead, 0x28121969, how);
 }
 
+void put(const char *text, u32 length)
+{
+	int n;
+
+	for (; length; text += n, length -= n) {
+		n = write(1, text, length);
+		if (n <= 0) {
+			complain("cannot write: %s\n", error_text(n));
+			exit(1);
+		}
+	}
+}
+
 struct out {
+	int fd;
 	char text[256];
 	u32 used;
 };
+
+static void out_flush(struct out *out)
+{
+	if (out->fd == 1)
+		put(out->text, out->used);
+	else
+		write(out->fd, out->text, out->used);
+	out->used = 0;
+}
 
 static void out_put(char c, void *arg)
 {
 	struct out *out = arg;
 
 	out->text[out->used++] = c;
-	if (out->used == sizeof(out->text)) {
-		write(1, out->text, out->used);
-		out->used = 0;
-	}
+	if (out->used == sizeof(out->text))
+		out_flush(out);
 }
 
-static int vprintf(const char *fmt, va_list ap)
+static int vfprintf(int fd, const char *fmt, va_list ap)
 {
-	struct out out = {.used = 0};
+	struct out out = {.fd = fd, .used = 0};
 	int count = format(out_put, &out, fmt, ap);
 
-	write(1, out.text, out.used);
+	out_flush(&out);
 	return count;
 }
 
@@ -119,9 +165,18 @@ int printf(const char *fmt, ...)
 	int count;
 
 	va_start(ap, fmt);
-	count = vprintf(fmt, ap);
+	count = vfprintf(1, fmt, ap);
 	va_end(ap);
 	return count;
+}
+
+void complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(2, fmt, ap);
+	va_end(ap);
 }
 
 void die(const char *fmt, ...)
@@ -129,7 +184,7 @@ void die(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vfprintf(2, fmt, ap);
 	va_end(ap);
 	exit(1);
 }
@@ -145,12 +200,65 @@ const char *error_text(int error)
 	case 9: return "not an open file";
 	case 10: return "no children";
 	case 12: return "out of memory";
+	case 11: return "not now";
+	case 13: return "not allowed";
 	case 14: return "bad address";
 	case 20: return "not a directory";
 	case 21: return "is a directory";
 	case 22: return "invalid argument";
 	case 24: return "too many open files";
+	case 25: return "not a terminal";
+	case 27: return "the file is too large";
+	case 28: return "no space left";
+	case 30: return "cannot be changed (only /tmp can)";
+	case 32: return "nobody reads it";
+	case 36: return "the name is too long";
 	case 38: return "no such system call";
 	}
 	return "error";
+}
+
+int reader_line(struct reader *r, char line[LINE_MAX + 1], int *error)
+{
+	int length = 0, n;
+
+	while (length < LINE_MAX) {
+		if (r->at == r->used) {
+			n = read(r->fd, r->chunk, sizeof(r->chunk));
+			if (n < 0)
+				*error = n;
+			if (n <= 0 && !length)
+				return -1;
+			if (n <= 0)
+				break;
+			r->at = 0;
+			r->used = n;
+		}
+		line[length] = r->chunk[r->at++];
+		if (line[length] == '\n')
+			break;
+		length++;
+	}
+	line[length] = '\0';
+	return length;
+}
+
+int for_each_file(const char *program, char **names, int count,
+		  int (*work)(int fd, const char *name))
+{
+	int i, fd, bad = 0;
+
+	if (!count)
+		return work(0, "standard input") != 0;
+	for (i = 0; i < count; i++) {
+		fd = open(names[i]);
+		if (fd < 0) {
+			complain("%s: %s: %s\n", program, names[i], error_text(fd));
+			bad = 1;
+			continue;
+		}
+		bad |= work(fd, names[i]) != 0;
+		close(fd);
+	}
+	return bad;
 }

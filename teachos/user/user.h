@@ -16,11 +16,16 @@
 #define SYS_open 5
 #define SYS_close 6
 #define SYS_waitpid 7
+#define SYS_unlink 10
 #define SYS_execve 11
 #define SYS_getpid 20
 #define SYS_kill 37
+#define SYS_pipe 42
 #define SYS_brk 45
+#define SYS_ioctl 54
+#define SYS_dup2 63
 #define SYS_getppid 64
+#define SYS_setsid 66
 #define SYS_reboot 88
 #define SYS_sysinfo 116
 #define SYS_getdents 141
@@ -47,7 +52,18 @@ void exit(int status) __attribute__((noreturn));
 int fork(void);
 int read(int fd, void *to, u32 length);
 int write(int fd, const void *from, u32 length);
-int open(const char *path);
+int open(const char *path);			/* to read */
+int open_flags(const char *path, u32 flags);
+#define O_RDONLY 0x000u
+#define O_WRONLY 0x001u
+#define O_RDWR 0x002u
+#define O_CREAT 0x040u
+#define O_TRUNC 0x200u
+#define O_APPEND 0x400u
+int unlink(const char *path);
+int pipe(int ends[2]);			/* [0] to read from, [1] to write to */
+int dup2(int fd, int copy);
+int setsid(void);			/* away from the console: no Ctrl-C */
 int close(int fd);
 int waitpid(int pid, int *status, int options);
 int execve(const char *path, char *const argv[]);
@@ -61,11 +77,33 @@ int reboot(u32 how);
 #define REBOOT_RESTART 0x01234567u
 #define REBOOT_POWER_OFF 0x4321fedcu
 
-/* To the console, a line (or a buffer) at a time. */
+/* Writes all of it to standard output; if that can't be done, says so and ends the
+ * program with status 1. */
+void put(const char *text, u32 length);
+/* To standard output by put(), a line (or a buffer) at a time. */
 int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Says it and ends the program with status 1. */
+/* To standard error, number 2: so that a complaint does not vanish in a pipe. */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Complains and ends the program with status 1. */
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 const char *error_text(int error);	/* of a negative result */
+
+/* Lines of a file, of up to LINE_MAX bytes; longer ones come in pieces of that size. */
+#define LINE_MAX 1024
+struct reader {
+	int fd;
+	u32 at, used;
+	char chunk[512];
+};
+/* The next line without its '\n', NUL at the end: its length; -1: there is none.
+ * An error of read() is in *error, which is else left alone. */
+int reader_line(struct reader *r, char line[LINE_MAX + 1], int *error);
+
+/* For programs that work on files, or on what they are fed: calls work(fd, name) for
+ * each of names[0..count - 1], or for standard input if there are none.  Returns 1
+ * if a file could not be opened or a call returned non-zero, else 0. */
+int for_each_file(const char *program, char **names, int count,
+		  int (*work)(int fd, const char *name));
 
 int main(int argc, char **argv);
 

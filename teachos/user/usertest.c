@@ -409,6 +409,211 @@ static int files(void)
 	return 0;
 }
 
+/*G:653 Pipes under pressure */
+static int pipes(void)
+{
+	char text[8];
+	int ends[2], more[2], i, pid;
+
+	STEP(1, pipe((int *)0xc0000000) == -14);
+	STEP(2, pipe(ends) == 0 && ends[0] == 3 && ends[1] == 4);
+	STEP(3, write(ends[1], "hello", 5) == 5 && read(ends[0], text, 8) == 5 &&
+	     !memcmp(text, "hello", 5));
+	STEP(4, write(ends[0], "x", 1) == -9 && read(ends[1], text, 1) == -9);
+	STEP(5, write(ends[1], (void *)0x1000, 1) == -14);
+	STEP(6, read(ends[0], text, 0) == 0);
+	for (i = 0; i < 2; i++) {
+		pid = fork();
+		if (!pid) {			/* sleeps until somebody writes */
+			if (i)
+				sleep_ms(5);	/* once the sleeper comes first, once the writer */
+			exit(read(ends[0], text, 3) == 3 && text[2] == 'c' ? 0 : 1);
+		}
+		sched_yield();
+		STEP(7, write(ends[1], "abc", 3) == 3 && wait_for(pid) == 0);
+	}
+	STEP(8, write(ends[1], "rest", 4) == 4 && close(ends[1]) == 0);
+	STEP(9, read(ends[0], text, 8) == 4 && read(ends[0], text, 8) == 0);
+	close(ends[0]);
+	STEP(10, pipe(ends) == 0);
+	pid = fork();
+	if (!pid) {
+		close(ends[0]);
+		for (;;)			/* nobody reads: killed by SIGPIPE, sooner or later */
+			write(ends[1], text, 8);
+	}
+	sched_yield();
+	close(ends[0]);
+	STEP(11, wait_for(pid) == 13);
+	close(ends[1]);
+	STEP(12, pipe(ends) == 0 && pipe(more) == 0 && open("/etc/motd") == 7);
+	STEP(13, pipe(more) == -24);
+	pid = fork();
+	if (!pid) {				/* asleep in read(), and killed */
+		read(ends[0], text, 1);
+		exit(0);
+	}
+	sleep_ms(5);
+	STEP(14, kill(pid, 15) == 0 && wait_for(pid) == 15);
+	return 0;
+}
+
+#define RECORD 500u
+#define RECORDS 100u
+
+/* Four writers, each with records of its own letter; and then one long write. */
+static int pipe_flow(void)
+{
+	static char record[RECORD], big[100001];
+	u32 count[4] = {0}, n, i, at, used;
+	int ends[2], got;
+
+	STEP(1, pipe(ends) == 0);
+	for (n = 0; n < 5; n++) {
+		if (fork())
+			continue;
+		close(ends[0]);
+		memset(record, 'a' + n, RECORD);
+		for (i = 0; n < 4 && i < RECORDS; i++)
+			if (write(ends[1], record, RECORD) != (int)RECORD)
+				exit(1);
+		exit(0);
+	}
+	close(ends[1]);
+	for (;;) {
+		for (used = 0; used < RECORD; used += got) {
+			got = read(ends[0], record + used, RECORD - used);
+			if (got <= 0)
+				break;
+		}
+		if (used < RECORD)
+			break;
+		for (i = 1; i < RECORD; i++)
+			STEP(2, record[i] == record[0]);
+		STEP(3, record[0] >= 'a' && record[0] <= 'd');
+		count[record[0] - 'a']++;
+	}
+	STEP(4, used == 0 && got == 0);
+	for (n = 0; n < 4; n++)
+		STEP(5, count[n] == RECORDS);
+	while (waitpid(-1, &got, 0) > 0)
+		STEP(6, got == 0);
+	close(ends[0]);
+	STEP(7, pipe(ends) == 0);
+	if (!fork()) {
+		for (i = 0; i < sizeof(big); i++)
+			big[i] = i * 7 / 3;
+		exit(write(ends[1], big, sizeof(big)) == sizeof(big) ? 0 : 1);
+	}
+	close(ends[1]);
+	for (at = 0; (got = read(ends[0], big, 777)) > 0; at += got)
+		for (i = 0; i < (u32)got; i++)
+			STEP(8, big[i] == (char)((at + i) * 7 / 3));
+	STEP(9, at == sizeof(big) && waitpid(-1, &got, 0) > 0 && got == 0);
+	return 0;
+}
+
+/*:*/
+
+/*G:654 Scribbles */
+static int dup(void)
+{
+	char text[8];
+	int fd = open("/etc/motd"), ends[2];
+
+	STEP(1, dup2(fd, 5) == 5 && dup2(fd, fd) == fd);
+	STEP(2, read(fd, text, 3) == 3 && read(5, text, 4) == 4 && !memcmp(text, "come", 4));
+	STEP(3, close(fd) == 0 && read(5, text, 1) == 1);
+	STEP(4, dup2(fd, 6) == -9 && dup2(5, 8) == -9 && dup2(5, -1) == -9);
+	STEP(5, pipe(ends) == 0 && dup2(5, ends[1]) == ends[1]);
+	STEP(6, read(ends[0], text, 1) == 0);	/* that was the only writer */
+	return 0;
+}
+
+#define NEW (O_RDWR | O_CREAT | O_TRUNC)
+
+static int tmp_files(void)
+{
+	static char page[5000];
+	char text[8];
+	int fd, again, other;
+
+	STEP(1, open("/tmp/ut") == -2 && unlink("/tmp/ut") == -2);
+	fd = open_flags("/tmp/ut", NEW);
+	STEP(2, fd == 3 && read(fd, text, 1) == 0);
+	STEP(3, write(fd, "0123456789", 10) == 10);
+	again = open("tmp/./ut");
+	STEP(4, read(again, text, 4) == 4 && read(again, text + 4, 4) == 4 &&
+	     !memcmp(text, "01234567", 8));
+	STEP(5, write(again, "x", 1) == -9);
+	other = open_flags("/tmp/ut", O_WRONLY | O_APPEND);
+	STEP(6, write(other, "ab", 2) == 2 && read(other, text, 1) == -9);
+	STEP(7, read(again, text, 8) == 4 && !memcmp(text, "89ab", 4));
+	memset(page, 'p', sizeof(page));
+	STEP(8, write(other, page, sizeof(page)) == sizeof(page));	/* across a page */
+	memset(page, 0, sizeof(page));
+	STEP(9, read(again, page, sizeof(page)) == sizeof(page) && page[0] == 'p' &&
+	     page[4999] == 'p' && read(again, page, 1) == 0);
+	close(other);
+	other = open_flags("/tmp/ut", O_WRONLY | O_TRUNC);
+	STEP(10, read(again, page, 1) == 0);	/* it stands behind the end now */
+	STEP(11, write(fd, "!", 1) == 1 && write(other, "z", 1) == 1);
+	close(again);
+	again = open("/tmp/ut");
+	STEP(12, read(again, text, 8) == 8 && !memcmp(text, "z\0\0\0\0\0\0\0", 8));
+	STEP(13, read(again, text, 8) == 3 && text[2] == '!');
+	STEP(14, unlink("/tmp/ut") == 0 && open("/tmp/ut") == -2);
+	STEP(15, write(other, "Q", 1) == 1);	/* has no name any more, but us */
+	STEP(16, write(fd, (void *)0x1000, 1) == -14 && read(again, (void *)0xc0000000, 1) == 0);
+	STEP(17, open_flags("/etc/motd", O_WRONLY) == -30 && open_flags("/tmp", O_WRONLY) == -21);
+	STEP(18, open_flags("/new", NEW) == -30 && open_flags("/tmp/a/b", NEW) == -2);
+	STEP(19, unlink("/etc/motd") == -30 && unlink("/tmp") == -21 && unlink("/none") == -2);
+	STEP(20, open_flags("/tmp/a-name-that-is-much-too-long-for-this-little-file-system", NEW)
+	     == -36);
+	STEP(21, execve("/tmp/ut", (char *[]){"x", NULL}) == -2);
+	return 0;
+}
+
+static void numbered(char *name, u32 n)
+{
+	snformat(name, 16, "/tmp/n%u", n);
+}
+
+static int tmp_limits(void)
+{
+	static char page[4096];
+	char name[16];
+	u32 i, n, sum = 0;
+	int fd, got;
+
+	for (n = 0;; n++) {
+		numbered(name, n);
+		fd = open_flags(name, NEW);
+		if (fd < 0)
+			break;
+		close(fd);
+	}
+	STEP(1, fd == -28 && n >= 60);
+	for (i = 0; i < n; i++) {		/* 4 MiB each, until there is no more */
+		numbered(name, i);
+		fd = open_flags(name, O_WRONLY);
+		for (; (got = write(fd, page, sizeof(page))) > 0; sum += got)
+			STEP(2, got == sizeof(page));
+		close(fd);
+		if (got != -27)			/* the file is too large */
+			break;
+	}
+	STEP(3, got == -28 && sum > 4u << 20);
+	for (i = 0; i < n; i++) {
+		numbered(name, i);
+		STEP(4, unlink(name) == 0);
+	}
+	fd = open_flags("/tmp/n0", NEW);	/* and all is well again */
+	STEP(5, write(fd, page, sizeof(page)) == sizeof(page) && unlink("/tmp/n0") == 0);
+	return 0;
+}
+/*:*/
+
 /*G:655 Nonsense, politely refused
  *
  * Thousands of system calls with numbers and arguments drawn from a hat: addresses that
@@ -442,7 +647,7 @@ static u32 argument(u32 *hat, const char *page)
 static bool harmful(u32 number)
 {
 	return number == SYS_exit || number == SYS_fork || number == SYS_kill ||
-	       number == SYS_nanosleep || number == 252;
+	       number == SYS_nanosleep || number == SYS_pipe || number == 252;
 }
 
 static int nonsense(void)
@@ -487,6 +692,7 @@ static const struct {
 	TEST(registers), TEST(zeroed), {"brk", grow_and_shrink}, TEST(fork_cow), TEST(fork_many),
 	TEST(exec), {"wait", wait_statuses}, TEST(preempt), {"sleep", sleep_long_enough}, TEST(tls),
 	TEST(tls_stale), TEST(fpu), TEST(fpu_fork), TEST(orphan), TEST(files),
+	TEST(pipes), TEST(pipe_flow), TEST(dup), TEST(tmp_files), TEST(tmp_limits),
 	TEST(nonsense),
 };
 

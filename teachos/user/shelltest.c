@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*G:657 The shell's examination
+ *
+ * Each question is a command for `sh -c`; right is what it must print to standard
+ * output, byte for byte, and its status.  A command that goes wrong must say so on
+ * standard error as well, and one that goes right must not.
+ */
+#include "user.h"
+
+static const struct {
+	const char *command, *output;
+	int status;
+} questions[] = {
+	{"echo a b", "a b\n", 0},
+	{"echo one;echo two", "one\ntwo\n", 0},
+	{"echo 'a | b;  c' \"it's\"", "a | b;  c it's\n", 0},
+	{"", "", 0},
+	{"echo one two | wc", "      1       2       8\n", 0},
+	{"echo one two|cat|cat|cat|cat|cat|cat|wc", "      1       2       8\n", 0},
+	{"echo x > /tmp/st; cat /tmp/st; rm /tmp/st", "x\n", 0},
+	{"echo x>/tmp/st; echo y >>/tmp/st; cat < /tmp/st; wc /tmp/st; rm /tmp/st",
+	 "x\ny\n      2       2       4 /tmp/st\n", 0},
+	{"echo long line > /tmp/st; echo s > /tmp/st; cat /tmp/st; rm /tmp/st", "s\n", 0},
+	{"> /tmp/st; wc /tmp/st; ls /tmp | grep '^st$'; rm /tmp/st",
+	 "      0       0       0 /tmp/st\nst\n", 0},
+	{"echo in | cat > /tmp/st; cat < /tmp/st | wc; rm /tmp/st", "      1       1       3\n", 0},
+	{"echo echo from a script > /tmp/st; echo echo two >> /tmp/st; sh < /tmp/st; rm /tmp/st",
+	 "from a script\ntwo\n", 0},
+	{"echo abbbc | grep 'ab*c$'", "abbbc\n", 0},
+	{"echo ac | grep 'ab*c'", "ac\n", 0},
+	{"echo xyz | grep 'x.z'; echo a.c | grep -v b", "xyz\na.c\n", 0},
+	{"cat /etc/help | head -1 | wc", "      1      10      61\n", 0},
+	{"cat /bin/sh /bin/sh /bin/sh | head -0", "", 0},
+	{"head -2 /etc/help | grep -v cat | wc", "      1      10      68\n", 0},
+	{"time true | cat", "", 0},
+	{"sh -c 'exit'; echo out", "out\n", 0},
+	{"true & echo at once", "at once\n", 0},
+	/* and what goes wrong */
+	{"no-such-program", "", 127},
+	{"echo x | no-such-program", "", 127},
+	{"echo x |", "", 2},
+	{"| echo x", "", 2},
+	{"; echo x", "", 2},
+	{"echo 'x", "", 2},
+	{"echo x >", "", 2},
+	{"echo x > /etc/motd", "", 1},
+	{"echo x > /tmp", "", 1},
+	{"echo x > /tmp/no/such", "", 1},
+	{"cat < /tmp/no-such", "", 1},
+	{"cat /no/such | wc", "      0       0       0\n", 0},
+	{"rm /etc/motd", "", 1},
+	{"grep", "", 2},
+	{"a|a|a|a|a|a|a|a|a", "", 2},
+	{"echo x > /tmp/st; /tmp/st", "", 127},
+	{"rm /tmp/st", "", 0},
+};
+
+/* Everything that fd has, up to its end; the length, or -errno. */
+static int read_all(int fd, char *to, u32 size)
+{
+	u32 used = 0;
+	int n;
+
+	while ((n = read(fd, to + used, size - 1 - used)) > 0)
+		used += n;
+	to[used] = '\0';
+	return n < 0 ? n : (int)used;
+}
+
+static int ask(const char *command, char *output, u32 size)
+{
+	char *argv[] = {"sh", "-c", (char *)command, NULL};
+	int ends[2], status = -1, pid, error;
+
+	if (pipe(ends))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		error = open_flags("/tmp/stderr", O_WRONLY | O_CREAT | O_TRUNC);
+		dup2(error, 2);
+		dup2(ends[1], 1);
+		close(error);
+		close(ends[0]);
+		close(ends[1]);
+		execve("/bin/sh", argv);
+		exit(99);
+	}
+	close(ends[1]);
+	if (pid < 0 || read_all(ends[0], output, size) < 0 || waitpid(pid, &status, 0) != pid)
+		status = -1;
+	close(ends[0]);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	char output[512], complaint[512];
+	int status, fd, bad = 0;
+	u32 i;
+
+	(void)argc;
+	(void)argv;
+	for (i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+		status = ask(questions[i].command, output, sizeof(output));
+		fd = open("/tmp/stderr");
+		read_all(fd, complaint, sizeof(complaint));
+		close(fd);
+		if (status == questions[i].status << 8 && !strcmp(output, questions[i].output) &&
+		    (!status || complaint[0]))
+			continue;
+		printf("# %s: status 0x%x, printed \"%s\", complained \"%s\"\n",
+		       questions[i].command, status, output, complaint);
+		bad = i + 1;
+	}
+	unlink("/tmp/stderr");
+	return bad;
+}
