@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "launcher.h"
 #include "reasons.h"
@@ -56,6 +57,41 @@ struct queue *device_queue(struct device *dev, void (*serve)(struct queue *q), i
 	pthread_mutex_init(&q->lock, NULL);
 	return q;
 }
+
+/*L:435 A thread of its own
+ * For a queue that waits for the world in a way that poll() knows nothing of.  The
+ * thread sleeps in read() until somebody signals the eventfd; how often it was
+ * signalled meanwhile does not matter, as it looks into the ring until that is empty.
+ *
+ * It never ends.  While the device is stopped, queue_serve() finds nothing to do.
+ */
+static void *serve_for_ever(void *arg)
+{
+	struct queue *q = arg;
+	uint64_t kicks;
+
+	for (;;) {
+		if (read(q->kick_fd, &kicks, sizeof(kicks)) == sizeof(kicks))
+			queue_serve(q);
+		else if (errno != EINTR)
+			die(STATUS_INTERNAL, "%s: eventfd: %s", q->dev->name, strerror(errno));
+	}
+	return NULL;
+}
+
+struct queue *device_queue_with_thread(struct device *dev, void (*serve)(struct queue *q))
+{
+	struct queue *q = device_queue(dev, serve, eventfd(0, EFD_CLOEXEC));
+	pthread_t thread;
+
+	if (q->kick_fd < 0)
+		die(STATUS_INTERNAL, "eventfd: %s", strerror(errno));
+	if (pthread_create(&thread, NULL, serve_for_ever, q))
+		die(STATUS_INTERNAL, "could not start a thread");
+	pthread_detach(thread);
+	return q;
+}
+/*:*/
 
 void device_feature(struct device *dev, unsigned bit)
 {

@@ -17,6 +17,7 @@
  * carried out.  It is slower, but otherwise you should not be able to tell.
  :*/
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,9 @@
 #define MACHINE_OWN	192	/* MiB of it that its own Linux may need */
 #define MACHINE_PATIENCE 120	/* seconds above --timeout, after which it has crashed itself */
 #define MACHINE_FOR_EVER 1000000
+#define CARRIED_MAX	256	/* MiB of disks: they lie in the nested machine's memory */
+#define RETURNED_MAX	64	/* MiB of them that come back, by a serial line */
+#define SECONDS_PER_MIB	10	/* that this takes, on a slow machine with other work to do */
 
 bool capsule_needed(enum capsule wish)
 {
@@ -64,16 +68,55 @@ static bool find_tool(char path[PATH_MAX])
 	return false;
 }
 
-static char *joined(const char *option, const char *value)
+static char *joined(const char *before, const char *value, const char *after)
 {
-	size_t size = strlen(option) + strlen(value) + 1;
+	size_t size = strlen(before) + strlen(value) + strlen(after) + 1;
 	char *word = malloc(size);
 
 	if (!word)
 		die(STATUS_INTERNAL, "out of memory");
-	snprintf(word, size, "%s%s", option, value);
+	snprintf(word, size, "%s%s%s", before, value, after);
 	return word;
 }
+
+/*L:805 Disks
+ * A disk is carried in like any file, and if it can be written it is carried out as
+ * well, whole, when the Guest has ended.  If the nested machine crashes, nothing
+ * comes back and the disk is as it was before.  All of it travels through a serial
+ * line that gives us half a megabyte in a second, so it must not be large.
+ *
+ * We keep the lock: the file stays open while tools/nested runs in our place, and the
+ * lock belongs to the open file.
+ */
+struct luggage {
+	uint64_t carried, returned;	/* MiB, rounded up */
+};
+
+static int pack_disks(const struct options *o, const struct disk *disk, struct luggage *l,
+		      struct complaint *c)
+{
+	*l = (struct luggage){ 0, 0 };
+	for (unsigned i = 0; i < o->disks; i++) {
+		uint64_t mib = disk[i].sectors / (MIB / 512) + 1;
+
+		l->carried += mib;
+		l->returned += disk[i].read_only ? 0 : mib;
+		if (l->returned > RETURNED_MAX)
+			return complain(c, STATUS_BAD_DISK, "%s: too much to be carried out of the "
+					"nested machine: expected at most %d MiB of disks that can be "
+					"written; add ',ro', or load lg.ko here", disk[i].name,
+					RETURNED_MAX);
+		if (l->carried > CARRIED_MAX)
+			return complain(c, STATUS_BAD_DISK, "%s: too much to be carried into the "
+					"nested machine: expected at most %d MiB of disks; load lg.ko "
+					"here", disk[i].name, CARRIED_MAX);
+		/* execv() must not close it, and with it unlock it. */
+		if (fcntl(disk[i].fd, F_SETFD, 0) < 0)
+			return complain(c, STATUS_INTERNAL, "fcntl: %s", strerror(errno));
+	}
+	return 0;
+}
+/*:*/
 
 /*L:810 The same words again
  * The options are put together anew from what we understood, and not just passed on.
@@ -82,10 +125,12 @@ static char *joined(const char *option, const char *value)
  * the nested kernel has crashed; inside it is just a key.  File names stay as you
  * typed them; `--in` and `--out` tell tools/nested which words are files.
  */
-int capsule_enter(const struct options *o, int argc, char **argv, struct complaint *c)
+int capsule_enter(const struct options *o, const struct disk *disk, int argc, char **argv,
+		  struct complaint *c)
 {
 	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32];
-	char **args = calloc((size_t)argc + 24, sizeof(*args)), **to = args;
+	struct luggage luggage;
+	char **args = calloc((size_t)argc + 24 + 5 * o->disks, sizeof(*args)), **to = args;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -95,15 +140,22 @@ int capsule_enter(const struct options *o, int argc, char **argv, struct complai
 				"tools/nested, which would start a machine that has it; load lg.ko, "
 				"or set LG_HOME to the source tree");
 	}
+	if (pack_disks(o, disk, &luggage, c)) {
+		free(args);
+		return c->status;
+	}
 	*to++ = tool;
 	*to++ = "capsule";
 	if (isatty(STDIN_FILENO))
 		*to++ = "--tty";
-	snprintf(machine, sizeof(machine), "--memory=%u", o->memory < MACHINE_MIN - MACHINE_OWN ?
-		 MACHINE_MIN : o->memory + MACHINE_OWN);
+	/* Each disk is there twice for a moment: packed, and unpacked. */
+	snprintf(machine, sizeof(machine), "--memory=%u",
+		 (o->memory < MACHINE_MIN - MACHINE_OWN ? MACHINE_MIN : o->memory + MACHINE_OWN) +
+		 2 * (unsigned)luggage.carried);
 	*to++ = machine;
 	snprintf(patience, sizeof(patience), "--timeout=%u",
-		 o->timeout ? (unsigned)o->timeout + MACHINE_PATIENCE : MACHINE_FOR_EVER);
+		 o->timeout ? (unsigned)o->timeout + MACHINE_PATIENCE +
+		 SECONDS_PER_MIB * (unsigned)luggage.returned : MACHINE_FOR_EVER);
 	*to++ = patience;
 	*to++ = "--in";
 	*to++ = (char *)o->kernel;
@@ -115,6 +167,14 @@ int capsule_enter(const struct options *o, int argc, char **argv, struct complai
 		*to++ = "--out";
 		*to++ = (char *)o->stats;
 	}
+	for (unsigned i = 0; i < o->disks; i++) {
+		*to++ = "--in";
+		*to++ = (char *)disk[i].name;
+		if (!disk[i].read_only) {
+			*to++ = "--out";
+			*to++ = (char *)disk[i].name;
+		}
+	}
 	*to++ = "--";
 	*to++ = "--capsule=never";
 	if (isatty(STDIN_FILENO))
@@ -122,9 +182,13 @@ int capsule_enter(const struct options *o, int argc, char **argv, struct complai
 	snprintf(memory, sizeof(memory), "--memory=%u", o->memory);
 	*to++ = memory;
 	if (o->initrd)
-		*to++ = joined("--initrd=", o->initrd);
+		*to++ = joined("--initrd=", o->initrd, "");
 	if (o->stats)
-		*to++ = joined("--stats=", o->stats);
+		*to++ = joined("--stats=", o->stats, "");
+	for (unsigned i = 0; i < o->disks; i++)
+		*to++ = joined("--block=", disk[i].name, disk[i].read_only ? ",ro" : "");
+	if (o->rng)
+		*to++ = "--rng";
 	if (o->timeout) {
 		snprintf(timeout, sizeof(timeout), "--timeout=%.6f", o->timeout);
 		*to++ = timeout;

@@ -29,6 +29,7 @@
 	X(TOO_LITTLE, 21,	"the memory is zero, negative or too small") \
 	X(TOO_MUCH, 22,		"more memory than the Host has, or than a Guest can have") \
 	X(BAD_INITRD, 23,	"the initrd is missing, unreadable, empty or too large") \
+	X(BAD_DISK, 24,		"a disk is missing, unusable or in use") \
 	X(NO_MACHINE, 30,	"no /dev/lguest, and no nested machine possible") \
 	X(NO_PERMISSION, 31,	"no permission to open /dev/lguest") \
 	X(INTERFACE, 32,	"lg.ko and the Launcher speak different interfaces") \

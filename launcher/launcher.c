@@ -46,7 +46,8 @@ static void keep_stdio_open(void)
  * machine that takes two seconds to boot, in order to say that you mistyped a name,
  * is a rude machine.
  */
-static void check_everything(const struct options *o, struct image *img, struct initrd *rd)
+static void check_everything(const struct options *o, struct image *img, struct initrd *rd,
+			     struct disk *disk)
 {
 	uint64_t ram = (uint64_t)o->memory * MIB;
 	struct complaint c;
@@ -55,6 +56,9 @@ static void check_everything(const struct options *o, struct image *img, struct 
 	    (o->initrd && initrd_open(rd, o->initrd, img, ram, &c)) ||
 	    (o->stats && stats_check(o->stats, &c)))
 		die_complaining(&c);
+	for (unsigned i = 0; i < o->disks; i++)
+		if (disk_open(&disk[i], o->disk[i].name, o->disk[i].read_only, &c))
+			die_complaining(&c);
 }
 
 static void check_host_memory(const struct options *o)
@@ -116,6 +120,7 @@ int main(int argc, char **argv)
 	struct image img;
 	struct initrd rd = { .fd = -1 };
 	struct guest_memory memory;
+	struct disk disk[DISKS_MAX];
 	struct bus bus;
 	struct complaint c;
 
@@ -128,10 +133,10 @@ int main(int argc, char **argv)
 	}
 	if (o.verbose)
 		verbose_on();
-	check_everything(&o, &img, &rd);
+	check_everything(&o, &img, &rd, disk);
 	check_host_memory(&o);
 	if (capsule_needed(o.capsule)) {
-		capsule_enter(&o, argc, argv, &c);
+		capsule_enter(&o, disk, argc, argv, &c);
 		die_complaining(&c);
 	}
 	if (host_open(&c) || memory_create(&memory, o.memory, &c))
@@ -139,6 +144,10 @@ int main(int argc, char **argv)
 
 	porter_prepare();
 	bus_create(&bus, &memory);
+	for (unsigned i = 0; i < o.disks; i++)
+		bus_add(&bus, block_create(&disk[i]));
+	if (o.rng)
+		bus_add(&bus, rng_create());
 	bus_add(&bus, console_create(o.no_escape));
 	terminal_guard();
 	terminal_raw();

@@ -16,6 +16,8 @@
  *	terminal.c	borrowing your terminal, and giving it back
  *	porter.c	the one thread that waits for the outside world
  *	console.c	the first device
+ *	block.c		a disk, which is a file
+ *	rng.c		random numbers
  *	run.c		the loop: run, look why it stopped, again
  *	postmortem.c	why did it die?
  *	stats.c		the Host's counters, as JSON
@@ -66,16 +68,25 @@ _Noreturn void die_complaining(const struct complaint *c);
 #define MEMORY_DEFAULT	64	/* MiB */
 #define MEMORY_MAX	3072	/* MiB: above that a 32-bit PC keeps its devices */
 
+#define DISKS_MAX	12	/* with the others they share BUS_DEVICES and the interrupts */
+
 enum capsule { CAPSULE_AUTO, CAPSULE_NEVER, CAPSULE_ALWAYS };
 
+struct disk_wish {
+	const char *name;
+	bool read_only;
+};
+
 struct options {
-	bool help, verbose, no_escape;
+	bool help, verbose, no_escape, rng;
 	uint32_t memory;	/* MiB, 1..MEMORY_MAX */
 	const char *kernel;
 	const char *initrd;	/* NULL: none */
 	const char *stats;	/* NULL: none */
 	double timeout;		/* seconds; 0: none */
 	enum capsule capsule;
+	unsigned disks;
+	struct disk_wish disk[DISKS_MAX];
 	int kernel_index;	/* argv[kernel_index] is the kernel */
 	char command_line[COMMAND_LINE_MAX + 1];
 };
@@ -257,6 +268,9 @@ void bus_create(struct bus *bus, struct guest_memory *m);
 void device_create(struct device *dev, const char *name, uint8_t type);
 /* kick_fd: see struct queue.  The order of the calls numbers the queues from 0. */
 struct queue *device_queue(struct device *dev, void (*serve)(struct queue *q), int kick_fd);
+/* The same, with an eventfd and a thread of its own that serves it.  After
+ * porter_prepare(); the thread never ends, and neither may the device. */
+struct queue *device_queue_with_thread(struct device *dev, void (*serve)(struct queue *q));
 void device_feature(struct device *dev, unsigned bit);
 /* Gives the device its place on the bus, its rings and interrupts. */
 void bus_add(struct bus *bus, struct device *dev);
@@ -315,6 +329,26 @@ void console_write(const struct iovec *iov, unsigned count);
 /* Did the Guest ever say anything? */
 bool console_spoke(void);
 
+/* ---- block.c ------------------------------------------------------------- */
+
+struct disk {
+	const char *name;
+	int fd;				/* open and locked until we end */
+	bool read_only;			/* by wish, or because it cannot be written */
+	uint64_t sectors;		/* of 512 bytes; a last piece of one does not count */
+};
+
+/* Opens, checks and locks the file.  Says so if a disk can only be read against the
+ * wish.  Returns 0 or a status; then nothing is open. */
+int disk_open(struct disk *d, const char *name, bool read_only, struct complaint *c);
+/* Makes the device and its thread.  *d must stay. */
+struct device *block_create(const struct disk *d);
+
+/* ---- rng.c --------------------------------------------------------------- */
+
+/* Makes the device and its thread.  There is one. */
+struct device *rng_create(void);
+
 /* ---- run.c --------------------------------------------------------------- */
 
 #define RUN_RESTART	(-1)
@@ -343,7 +377,9 @@ void stats_write(const char *file, const struct ending *end, unsigned boots);
 /* ---- capsule.c ----------------------------------------------------------- */
 
 bool capsule_needed(enum capsule wish);
-/* Becomes `tools/nested capsule ...`.  Returns only to complain. */
-int capsule_enter(const struct options *o, int argc, char **argv, struct complaint *c);
+/* Becomes `tools/nested capsule ...`.  Returns only to complain.  disk: o->disks of
+ * them, opened; what the Guest writes to them comes back when it has ended. */
+int capsule_enter(const struct options *o, const struct disk *disk, int argc, char **argv,
+		  struct complaint *c);
 
 #endif

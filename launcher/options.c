@@ -22,12 +22,14 @@
 #include "launcher.h"
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
-       OPT_CAPSULE, OPT_NO_ESCAPE };
+       OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "block", required_argument, NULL, OPT_BLOCK },
+	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -44,6 +46,8 @@ void options_help(void)
 "\n"
 "  MB, --memory=MB      the Guest's memory in MiB, or 512M, 1G (default %d, at most %d)\n"
 "  --initrd=FILE        a file for the Guest, put at the top of its memory\n"
+"  --block=FILE[,ro]    a disk with the sectors of FILE; ',ro': read-only (may be repeated)\n"
+"  --rng                a device that gives random numbers\n"
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
 "  --stats=FILE         write the Host's counters there at the end, as JSON\n"
 "  --verbose            say what is being done\n"
@@ -181,6 +185,24 @@ static int parse_capsule(const char *text, enum capsule *when, struct complaint 
 	return complain(c, STATUS_USAGE, "--capsule=%s: expected never, always or auto", text);
 }
 
+/* FILE or FILE,ro.  The ",ro" is cut off in place: the words of main() are ours. */
+static int take_disk(struct options *o, char *text, struct complaint *c)
+{
+	size_t n = strlen(text);
+	bool read_only = n >= 3 && !strcmp(text + n - 3, ",ro");
+
+	if (read_only && n == 3)
+		return complain(c, STATUS_USAGE, "--block=%s: expected a file in front of ',ro'",
+				text);
+	if (o->disks == DISKS_MAX)
+		return complain(c, STATUS_USAGE, "--block=%s: a Guest can have at most %d disks",
+				text, DISKS_MAX);
+	if (read_only)
+		text[n - 3] = '\0';
+	o->disk[o->disks++] = (struct disk_wish){ .name = text, .read_only = read_only };
+	return 0;
+}
+
 static int take_option(struct options *o, int opt, const char *word, struct complaint *c)
 {
 	if (opt >= OPT_MEMORY && optarg && !*optarg && opt != OPT_MEMORY)
@@ -195,6 +217,11 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 		return parse_memory(optarg, &o->memory, c);
 	case OPT_INITRD:
 		o->initrd = optarg;
+		return 0;
+	case OPT_BLOCK:
+		return take_disk(o, optarg, c);
+	case OPT_RNG:
+		o->rng = true;
 		return 0;
 	case OPT_VERBOSE:
 		o->verbose = true;

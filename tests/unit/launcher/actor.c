@@ -20,9 +20,9 @@
 static struct guest_memory mem;
 static uint32_t entry;
 static int to_launcher[2] = { -1, -1 };
-static sem_t handled, interrupted;
-static int kick_fd = -1;
-static uint32_t kick_gpa;
+static sem_t handled, interrupted[LGUEST_IRQS];
+static struct { uint32_t gpa; int fd; } kick[8];
+static unsigned kicks;
 static unsigned lives;
 static atomic_bool stuck;	/* RUN does not come back, whatever happens */
 
@@ -46,9 +46,11 @@ static void to_host(uint32_t what, uint32_t value, const char *code, const char 
 
 static void notify(uint32_t gpa)
 {
-	if (kick_fd >= 0 && gpa == kick_gpa) {
-		eventfd_write(kick_fd, 1);
-		return;
+	for (unsigned i = 0; i < kicks; i++) {
+		if (kick[i].gpa == gpa && kick[i].fd >= 0) {
+			eventfd_write(kick[i].fd, 1);
+			return;
+		}
 	}
 	to_host(LG_RUN_NOTIFY, gpa, "", "");
 	sem_wait(&handled);
@@ -65,11 +67,26 @@ static void words(const char *text)
 	notify(0x8000);
 }
 
-/* ---- A console driver of the plainest kind ---- */
+/* ---- Drivers of the plainest kind ---- */
+
+static uint32_t device;		/* GPA of the descriptor of the one we talk to */
+
+/* The nth of a type, from 0.  False: there is none. */
+static bool find(uint8_t type, unsigned nth)
+{
+	for (device = (uint32_t)mem.ram; mem.base[device];) {
+		const uint8_t *d = mem.base + device;
+
+		if (d[0] == type && !nth--)
+			return true;
+		device += 5u + 8 * d[1] + 2 * d[2] + d[3];
+	}
+	return false;
+}
 
 static uint8_t *desc_page(void)
 {
-	return mem.base + mem.ram;
+	return mem.base + device;
 }
 
 static uint32_t ring_gpa(unsigned queue)
@@ -83,7 +100,7 @@ static uint32_t ring_gpa(unsigned queue)
 static void set_status(uint8_t status)
 {
 	desc_page()[4] = status;
-	notify((uint32_t)mem.ram);
+	notify(device);
 }
 
 static volatile uint16_t *avail(unsigned queue)
@@ -109,8 +126,8 @@ static void offer(unsigned queue, uint32_t gpa, uint32_t len, uint16_t flags)
 
 static void set_up_console(void)
 {
-	if (desc_page()[0] != LGUEST_DEV_CONSOLE || desc_page()[21] != 0)
-		power_off("the first device is no console");
+	if (!find(LGUEST_DEV_CONSOLE, 0) || desc_page()[21] != 0)
+		power_off("the last device is no console");
 	set_status(0);
 	set_status(LGUEST_STATUS_ACKNOWLEDGE | LGUEST_STATUS_DRIVER);
 }
@@ -133,7 +150,7 @@ static size_t get(char *text, size_t size)
 
 	offer(0, 0xa000, (uint32_t)size, VRING_DESC_F_WRITE);
 	while (used(0)[1] == before)
-		sem_wait(&interrupted);
+		sem_wait(&interrupted[desc_page()[5 + 2]]);
 	memcpy(&len, (void *)(used(0) + 2 + 4 * (before % 256) + 2), 4);
 	memcpy(text, mem.base + 0xa000, len);
 	return len;
@@ -222,6 +239,103 @@ static void no_nul(void)
 	power_off(LGUEST_POWEROFF_TEXT);
 }
 
+static void start_device(uint8_t type, unsigned nth)
+{
+	if (!find(type, nth))
+		power_off("the device is not there");
+	set_status(0);
+	set_status(LGUEST_STATUS_ACKNOWLEDGE | LGUEST_STATUS_DRIVER);
+}
+
+/* The chain from descriptor 0 of queue 0, which must come back. */
+static void go_and_wait(void)
+{
+	uint16_t before = used(0)[1];
+
+	avail(0)[2 + avail(0)[1] % 256] = 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	avail(0)[1]++;
+	notify(ring_gpa(0));
+	while (used(0)[1] == before)
+		sem_wait(&interrupted[desc_page()[5 + 2]]);
+}
+
+/* One request with 512 bytes at 0xc000; returns the status. */
+static uint8_t disk_request(uint32_t type, uint64_t sector)
+{
+	struct vring_desc *d = (struct vring_desc *)(mem.base + ring_gpa(0));
+
+	memset(mem.base + 0xb000, 0, 16);
+	memcpy(mem.base + 0xb000, &type, 4);
+	memcpy(mem.base + 0xb008, &sector, 8);
+	mem.base[0xb800] = 0x77;
+	d[0] = (struct vring_desc){ 0xb000, 16, VRING_DESC_F_NEXT, 1 };
+	d[1] = (struct vring_desc){ 0xc000, 512, VRING_DESC_F_NEXT |
+				    (type & 1 ? 0 : VRING_DESC_F_WRITE), 2 };
+	d[2] = (struct vring_desc){ 0xb800, 1, VRING_DESC_F_WRITE, 0 };
+	go_and_wait();
+	return mem.base[0xb800];
+}
+
+/* Prints what sector 1 of each disk begins with, and writes "life N" there.  Twice. */
+static void disks(void)
+{
+	char line[200] = "";
+	bool all_done = lives == 2;
+
+	for (unsigned i = 0; find(LGUEST_DEV_BLOCK, i); i++) {
+		uint8_t got, put;
+
+		start_device(LGUEST_DEV_BLOCK, i);
+		got = disk_request(0, 1);
+		snprintf(line + strlen(line), 40, "%u: %u '%.8s'", i, got, mem.base + 0xc000);
+		snprintf((char *)mem.base + 0xc000, 9, "life %u\n", lives);
+		put = disk_request(1, 1);
+		snprintf(line + strlen(line), 40, " %u %u\n", put, disk_request(4, 0));
+	}
+	set_up_console();
+	print(line, strlen(line));
+	if (all_done)
+		power_off(LGUEST_POWEROFF_TEXT);
+	else
+		to_host(LG_RUN_RESTART, 0, "", "");
+}
+
+/* A disk whose Guest is a vandal; console and second disk must not suffer. */
+static void hostile_disk(void)
+{
+	char line[32];
+
+	start_device(LGUEST_DEV_BLOCK, 0);
+	avail(0)[1] = 1000;
+	notify(ring_gpa(0));
+	sleep(1);	/* its thread shall have seen it before the reset */
+	start_device(LGUEST_DEV_BLOCK, 1);
+	snprintf(line, sizeof(line), "other disk: %u\n", disk_request(0, 0));
+	set_up_console();
+	print(line, strlen(line));
+	start_device(LGUEST_DEV_BLOCK, 0);
+	snprintf(line, sizeof(line), "after a reset: %u\n", disk_request(0, 0));
+	find(LGUEST_DEV_CONSOLE, 0);
+	print(line, strlen(line));
+	power_off(LGUEST_POWEROFF_TEXT);
+}
+
+static void luck(void)
+{
+	char line[40] = "";
+
+	start_device(LGUEST_DEV_RNG, 0);
+	*(struct vring_desc *)(mem.base + ring_gpa(0)) =
+		(struct vring_desc){ 0xc000, 16, VRING_DESC_F_WRITE, 0 };
+	go_and_wait();
+	for (unsigned i = 0; i < 16; i++)
+		sprintf(line + 2 * i, "%02x", mem.base[0xc000 + i]);
+	set_up_console();
+	print(line, 32);
+	power_off(LGUEST_POWEROFF_TEXT);
+}
+
 static void *guest(void *unused)
 {
 	const char *line = (const char *)mem.base + COMMAND_LINE;
@@ -255,6 +369,12 @@ static void *guest(void *unused)
 		to_host(LG_RUN_RESTART, 0, "", "");
 	} else if (!strcmp(part, "hostile-ring")) {
 		hostile_ring();
+	} else if (!strcmp(part, "disks")) {
+		disks();
+	} else if (!strcmp(part, "hostile-disk")) {
+		hostile_disk();
+	} else if (!strcmp(part, "luck")) {
+		luck();
 	} else if (!strcmp(part, "flood")) {
 		flood();
 	} else if (!strcmp(part, "deaf")) {
@@ -294,7 +414,8 @@ int host_create(const struct guest_memory *m, uint32_t first, struct complaint *
 	if (pipe(to_launcher) < 0)
 		return complain(c, STATUS_INTERNAL, "pipe");
 	sem_init(&handled, 0, 0);
-	sem_init(&interrupted, 0, 0);
+	for (unsigned i = 0; i < LGUEST_IRQS; i++)
+		sem_init(&interrupted[i], 0, 0);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_create(&thread, NULL, guest, NULL);
@@ -323,15 +444,22 @@ int host_run(struct lg_run *run)
 
 int host_irq(unsigned irq)
 {
-	if (irq == 1)
-		sem_post(&interrupted);
+	sem_post(&interrupted[irq]);
 	return 0;
 }
 
 int host_eventfd(uint32_t gpa, int fd)
 {
-	kick_gpa = gpa;
-	kick_fd = fd;
+	unsigned i = 0;
+
+	while (i < kicks && kick[i].gpa != gpa)
+		i++;
+	if (i == sizeof(kick) / sizeof(kick[0]))
+		return -ENOSPC;
+	kick[i].gpa = gpa;
+	kick[i].fd = fd;
+	if (i == kicks)
+		kicks++;
 	return 0;
 }
 

@@ -34,6 +34,28 @@ static void defaults(void **state)
 	assert_true(o.timeout == 0);
 	assert_int_equal(o.capsule, CAPSULE_AUTO);
 	assert_false(o.verbose);
+	assert_int_equal(o.disks, 0);
+	assert_false(o.rng);
+}
+
+static void disks(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--block=a.img --rng --block b,c,ro --block=ro --block=,roo k"), 0);
+	assert_int_equal(o.disks, 4);
+	assert_string_equal(o.disk[0].name, "a.img");
+	assert_false(o.disk[0].read_only);
+	assert_string_equal(o.disk[1].name, "b,c");
+	assert_true(o.disk[1].read_only);
+	assert_string_equal(o.disk[2].name, "ro");
+	assert_false(o.disk[2].read_only);
+	assert_string_equal(o.disk[3].name, ",roo");
+	assert_false(o.disk[3].read_only);
+	assert_true(o.rng);
+	assert_int_equal(parse("--block=1 --block=2 --block=3 --block=4 --block=5 --block=6 "
+			       "--block=7 --block=8 --block=9 --block=a --block=b --block=c k"), 0);
+	assert_int_equal(o.disks, DISKS_MAX);
+	assert_string_equal(o.disk[11].name, "c");
 }
 
 static void everything(void **state)
@@ -135,6 +157,13 @@ static const struct { const char *line; int status; const char *says; } bad[] = 
 	{ "--timeout=0x10 k", STATUS_USAGE, "--timeout=0x10" },
 	{ "--timeout=1.2.3 k", STATUS_USAGE, "--timeout=1.2.3" },
 	{ "--timeout=1000001 k", STATUS_USAGE, "at most 1000000" },
+	{ "--block= k", STATUS_USAGE, "needs a value" },
+	{ "--block=,ro k", STATUS_USAGE, "a file in front of ',ro'" },
+	{ "--block=1 --block=2 --block=3 --block=4 --block=5 --block=6 --block=7 --block=8 "
+	  "--block=9 --block=10 --block=11 --block=12 --block=d,ro k", STATUS_USAGE,
+	  "--block=d,ro: a Guest can have at most 12 disks" },
+	{ "--blok=a k", STATUS_USAGE, "did you mean --block?" },
+	{ "--rng=3 k", STATUS_USAGE, "takes no value" },
 	{ "--capsule=yes k", STATUS_USAGE, "never, always or auto" },
 };
 
@@ -193,7 +222,7 @@ static void long_arguments_in_two(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(defaults), TEST(everything), TEST(memory_in_front),
+		TEST(defaults), TEST(everything), TEST(disks), TEST(memory_in_front),
 		TEST(guest_options_are_the_guests), TEST(kernel_with_a_digit), TEST(typos),
 		TEST(largest_memory), TEST(long_arguments), TEST(long_arguments_in_two),
 	};

@@ -11,6 +11,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import struct
@@ -499,13 +500,139 @@ def stats_that_cannot_be_written():
     expect("--stats=/no/such/dir/s.json: cannot write there" in err, err)
 
 
+# ---- Disks, and luck ----
+
+def make_disk(name, sectors=8, odd=0):
+    with open(name, "wb") as f:
+        f.write(b"".join(f"{name[:3]} {i}".encode().ljust(512, b".") for i in range(sectors)))
+        f.write(b"x" * odd)
+
+
+def sector_1(name):
+    with open(name, "rb") as f:
+        return f.read()[512:520].rstrip(b"\0")
+
+
+@test
+def disks_through_a_restart():
+    """One to write, one to read, in the order of the command line, and a thread each."""
+    make_disk("one.img")
+    make_disk("two.img", odd=100)
+    before = open("two.img", "rb").read()
+    status, out, err = run("disks", options=["--block=one.img", "--rng", "--block=two.img,ro"])
+    expect_is((status, err), (0, ""), "the end")
+    expect_is(out, "0: 0 'one 1...' 0 0\n1: 0 'two 1...' 1 0\n"
+              "0: 0 'life 1\n' 0 0\n1: 0 'two 1...' 1 0\n", "output")
+    expect_is(sector_1("one.img"), b"life 2\n", "sector 1")
+    expect_is(open("two.img", "rb").read(), before, "the read-only disk")
+    expect_is(os.path.getsize("one.img"), 8 * 512, "size")
+
+
+@test
+def disk_of_an_odd_size():
+    make_disk("odd.img", odd=100)
+    _, _, err = run("disks", options=["--block=odd.img", "--verbose"])
+    expect("odd.img: the last 100 bytes are not a whole sector" in err, err)
+    expect_is(os.path.getsize("odd.img"), 8 * 512 + 100, "size")
+
+
+@test
+def disk_that_cannot_be_written():
+    make_disk("ro.img")
+    os.chmod("ro.img", 0o444)
+    status, out, err = run("disks", options=["--block=ro.img"])
+    expect_is((status, out), (0, "0: 0 'ro. 1...' 1 0\n" * 2), "the end")
+    expect_is(err, "launcher: ro.img: cannot be written to, so the Guest gets a read-only "
+              "disk\n", "stderr")
+    expect_is(sector_1("ro.img"), b"ro. 1...", "sector 1")
+    expect_is(run("disks", options=["--block=ro.img,ro"])[2], "", "stderr if it was the wish")
+
+
+@test
+def files_that_are_no_disks():
+    make_disk("small.img", sectors=0, odd=511)
+    open("empty.img", "w").close()
+    os.mkdir("dir.img")
+    os.mkfifo("pipe.img")
+    for name, says in (("none.img", "No such file"), ("small.img", "has 511 bytes"),
+                       ("empty.img", "has 0 bytes"), ("dir.img", "directory"),
+                       ("pipe.img", "regular file"), ("/dev/null", "regular file")):
+        for ro in ("", ",ro"):
+            status, out, err = run("early", options=[f"--block={name}{ro}"])
+            expect_is((status, out), (24, ""), name)
+            expect(name in err and says in err or name == "dir.img", err)
+            expect_is(err.count("\n"), 1, "lines")
+
+
+@test
+def two_launchers_on_one_disk():
+    make_disk("d.img")
+    os.symlink("d.img", "link.img")
+    p = start("deaf", options=["--block=d.img"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    p.stdout.readline()
+    for name in ("d.img", "link.img", "d.img,ro"):
+        status, out, err = run("early", options=[f"--block={name}"])
+        expect_is((status, out), (24, ""), name)
+        expect("in use" in err and name.split(",")[0] in err, err)
+    p.kill()
+    p.wait(timeout=PATIENCE)
+    p.stdout.close()
+    expect_is(run("early", options=["--block=d.img"])[0], 0, "status once it is free")
+    expect_is(run("early", options=["--block=d.img", "--block=link.img"])[0], 24, "twice")
+    expect_is(run("early", options=["--block=d.img,ro", "--block=link.img,ro"])[0], 0, "readers")
+
+
+@test
+def disk_without_room():
+    """The Host gives no room for the sector: the Guest hears of it, and we live."""
+    make_disk("full.img")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    p = subprocess.run([LAUNCHER, "--capsule=never", "--block=full.img", "kernel.elf", "disks"],
+                       capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL,
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                             (512, limit[1])))
+    expect_is((p.returncode, p.stdout), (0, b"0: 0 'ful 1...' 1 0\n" * 2), "the end")
+    expect_is(p.stderr, b"launcher: disk full.img: could not write at sector 1: File too large\n",
+              "stderr, once")
+
+
+@test
+def hostile_disk_costs_the_disk():
+    make_disk("one.img")
+    make_disk("two.img")
+    status, out, err = run("hostile-disk", options=["--block=one.img", "--block=two.img"])
+    expect_is((status, out), (0, "other disk: 0\nafter a reset: 0\n"), "the end")
+    expect("broke its disk one.img: queue 0: the available index went from 0 to 1000" in err, err)
+
+
+@test
+def signal_while_there_are_threads():
+    make_disk("d.img")
+    p = start("deaf", options=["--block=d.img", "--rng"], stdin=subprocess.DEVNULL,
+              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.readline()
+    p.send_signal(signal.SIGTERM)
+    _, err = p.communicate(timeout=PATIENCE)
+    expect_is((p.returncode, err), (143, b""), "the end")
+
+
+@test
+def luck():
+    seen = {run("luck", options=["--rng"]) for _ in range(2)}
+    expect_is(len(seen), 2, "different numbers")
+    for status, out, err in seen:
+        expect_is((status, err), (0, ""), "the end")
+        expect(re.fullmatch("[0-9a-f]{32}", out) and out != "0" * 32, out)
+    expect_is(run("luck")[0], 3, "status without --rng")
+
+
 # ---- Before anything is started ----
 
 @test
 def help_lists_the_statuses():
     p = subprocess.run([LAUNCHER, "--help"], capture_output=True, timeout=PATIENCE)
     expect_is((p.returncode, p.stderr), (0, b""), "the end")
-    for number in (0, 1, 2, 3, 4, 5, *range(10, 24), 30, 31, 32, 33):
+    for number in (0, 1, 2, 3, 4, 5, *range(10, 25), 30, 31, 32, 33):
         expect(re.search(rf"^ +{number}  \S", p.stdout.decode(), re.M), f"{number} is missing")
 
 
@@ -561,6 +688,42 @@ def capsule_gets_files_and_words():
     expect_is(capsule("--verbose", "--timeout=1.5", "--memory=1G", "--", "kernel.elf")[1],
               "capsule|--memory=1216|--timeout=121|--in|kernel.elf|--|--capsule=never|"
               "--memory=1024|--timeout=1.500000|--verbose|--|kernel.elf|", "the end")
+
+
+@test
+def capsule_gets_disks_and_keeps_the_lock():
+    """In and out again; not out if read-only; and locked while the machine runs."""
+    make_disk("d.img", sectors=2048 * 3)
+    make_disk("r.img")
+    os.chmod("r.img", 0o444)
+    status, out, err = capsule(
+        "--block=d.img", "--block=r.img", "--rng", "--timeout=1", "kernel.elf",
+        script='printf "%s|" "$@"; ' f"'{LAUNCHER}'" ' --capsule=never --block=d.img kernel.elf '
+               'early; exit $?')
+    expect_is((status, out), (24, "capsule|--memory=522|--timeout=161|--in|kernel.elf|"
+              "--in|d.img|--out|d.img|--in|r.img|--|--capsule=never|--memory=64|"
+              "--block=d.img|--block=r.img,ro|--rng|--timeout=1.000000|--|kernel.elf|"),
+              "the end")
+    expect("d.img: the disk is in use" in err, err)
+
+
+@test
+def capsule_has_no_room_for_large_disks():
+    with open("big.img", "wb") as f:
+        f.truncate(65 << 20)
+    status, out, err = capsule("--block=big.img", "kernel.elf")
+    expect_is((status, out), (24, ""), "the end")
+    expect("big.img" in err and "at most 64 MiB" in err and ",ro" in err, err)
+    os.unlink("home/tools/nested")
+    os.removedirs("home/tools")
+    expect_is(capsule("--block=big.img,ro", "kernel.elf")[0], 77, "status with ,ro")
+    os.unlink("home/tools/nested")
+    os.removedirs("home/tools")
+    with open("big.img", "wb") as f:
+        f.truncate(257 << 20)
+    status, out, err = capsule("--block=big.img,ro", "kernel.elf")
+    expect_is((status, out), (24, ""), "the end")
+    expect("at most 256 MiB" in err, err)
 
 
 @test
