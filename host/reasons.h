@@ -20,10 +20,8 @@
 	X(HC_BAD_DATA,		"E-HC-04", "struct lguest_data is not inside the Guest's memory") \
 	X(HC_BAD_SYSCALL,	"E-HC-05", "syscall_vec names a vector that the Host does not offer") \
 	X(HC_BAD_KERNEL,	"E-HC-06", "kernel_address lies in the reserved area") \
-	X(HC_CRASH,		"E-HC-07", "the Guest ended itself with SHUTDOWN") \
 	/* Guest memory, as seen by the Host */ \
 	X(MEM_READ,		"E-MEM-01", "a guest-physical address to read from is out of range") \
-	X(MEM_WRITE,		"E-MEM-02", "a guest-physical address to write to is out of range") \
 	X(MEM_VIRTUAL,		"E-MEM-03", "a guest-virtual address that must be mapped is not") \
 	X(MEM_NO_FRAME,		"E-MEM-04", "the Launcher's memory for this frame cannot be had") \
 	/* Segments and gates */ \
@@ -46,8 +44,7 @@
 	X(PT_PGD_INDEX,		"E-PT-09", "SET_PGD's index is past the end of the table") \
 	X(PT_NO_MEMORY,		"E-PT-10", "the Host has no memory left for shadow tables") \
 	/* Us */ \
-	X(HOST_SWITCHER,	"E-HOST-01", "a fault inside the Switcher: a bug of the Host, not of the Guest") \
-	X(HOST_SIGNAL,		"E-HOST-02", "the Launcher went away")
+	X(HOST_SWITCHER,	"E-HOST-01", "a fault inside the Switcher: a bug of the Host, not of the Guest")
 
 #define LG_REASON_ENUM(name, code, meaning) LG_##name,
 enum lg_reason { LG_ALIVE, LG_REASONS(LG_REASON_ENUM) LG_REASON_COUNT };
