@@ -42,6 +42,7 @@ from .terminal import Terminal
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_LINES = 25
 BOOT_TRIES = 3
+BOOT_PATIENCE = 90  # seconds; usual are 2, and 20 when instructions are counted
 # Input is handed over in portions that fit the kernel's line buffer (4096).
 INPUT_PORTION = 1024
 
@@ -343,11 +344,14 @@ class Machine:
         if self.terminal:
             selector.register(0, selectors.EVENT_READ, "terminal")
         deadline = time.monotonic() + request.timeout if request.timeout else None
+        boot_deadline = time.monotonic() + BOOT_PATIENCE
 
         sinks = {console: self.console.extend, command: out_to(1), errors: out_to(2)}
         while True:
-            wait = None if deadline is None else max(0, deadline - time.monotonic())
-            events = selector.select(wait)
+            ends = [d for d in (deadline, None if self.booted else boot_deadline) if d is not None]
+            events = selector.select(max(0, min(ends) - time.monotonic()) if ends else None)
+            if not self.booted and time.monotonic() >= boot_deadline:
+                raise DiedBooting
             if deadline is not None and time.monotonic() >= deadline:
                 self.drain(sinks)
                 self.finish_terminal()
@@ -554,7 +558,8 @@ def run_machine(request):
 
     About one boot in fifty with two CPUs ends in an `Oops: int3`: Linux changes its own
     code while it boots, and an emulator with a thread for each CPU does not always notice
-    in time.  Nothing of ours has run by then, so the machine is simply started again.
+    in time.  Nothing of ours has run by then, so the machine is simply started again, and
+    so is one that does not come up at all.
     """
     for attempt in range(BOOT_TRIES):
         machine = Machine(request)
