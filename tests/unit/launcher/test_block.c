@@ -570,6 +570,8 @@ static void somebody_cuts_the_file(void **state)
 	assert_int_equal(truncate(name, 10 * 512 + 100), 0);
 	assert_int_equal(request(0, 10, 512), 1);
 	assert_int_equal(request(0, 20, 512), 1);
+	assert_int_equal(request(0, 9, 1024), 1);	/* part of it is there */
+	assert_int_equal(used_len(), 1);
 	assert_int_equal(request(0, 9, 512), 0);
 }
 

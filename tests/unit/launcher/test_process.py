@@ -705,6 +705,7 @@ def capsule_gets_disks_and_keeps_the_lock():
               "--block=d.img|--block=r.img,ro|--rng|--timeout=1.000000|--|kernel.elf|"),
               "the end")
     expect("d.img: the disk is in use" in err, err)
+    expect("after Ctrl-A x or a signal it is lost" in err, err)
 
 
 @test
@@ -716,7 +717,8 @@ def capsule_has_no_room_for_large_disks():
     expect("big.img" in err and "at most 64 MiB" in err and ",ro" in err, err)
     os.unlink("home/tools/nested")
     os.removedirs("home/tools")
-    expect_is(capsule("--block=big.img,ro", "kernel.elf")[0], 77, "status with ,ro")
+    status, _, err = capsule("--block=big.img,ro", "kernel.elf")
+    expect_is((status, err), (77, ""), "the end with ,ro")
     os.unlink("home/tools/nested")
     os.removedirs("home/tools")
     with open("big.img", "wb") as f:

@@ -58,7 +58,8 @@ ssize_t __wrap_getrandom(void *to, size_t n, unsigned flags)
 		errno = EINTR;
 		return -1;
 	}
-	if (fails_after == 0) {
+	if (fails_after == 0) {		/* once */
+		fails_after = -1;
 		errno = ENOSYS;
 		return -1;
 	}
