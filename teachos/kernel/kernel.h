@@ -182,18 +182,30 @@ void root_switch(u32 root);
 #define STACK_TOP	0xbffff000u
 #define STACK_LIMIT	(1u << 20)
 #define HEAP_LIMIT	(256u << 20)
+#define MAP_BASE	0x20000000u	/* what mmap() gives away lies between these */
+#define MAP_TOP		0xb0000000u
+#define PROT_READ	1u		/* Linux's numbers; every page can be executed */
+#define PROT_WRITE	2u
+#define PROT_ALL	7u
 struct process;
 /* A fault at va: true if it could be mended (demand-zero, copy-on-write). */
 bool vm_fault(struct process *p, u32 va, bool write);
+/* After it could not: was p in its right, and only the memory was short? */
+bool vm_had_right(struct process *p, u32 va, bool write);
 /* Copy between kernel and a process; false if any of it is not the process's. */
 bool copy_from_user(void *to, u32 from, u32 length);
 bool copy_to_user(u32 to, const void *from, u32 length);
 bool string_from_user(char *to, u32 from, u32 size);
 u32 vm_brk(struct process *p, u32 new_brk);
+/* length bytes of zeros, to come when they are looked at.  fixed: at address, and
+ * what was there goes away; else anywhere.  The address or -errno. */
+u32 vm_map(struct process *p, u32 address, u32 length, u32 prot, bool fixed);
+int vm_unmap(struct process *p, u32 address, u32 length);
 
 /* ---- process.c, sched.c, switch.asm, fpu.c -------------------------------- */
 enum process_state { READY, RUNNING, SLEEPING, ZOMBIE };
 #define PROCESS_FILES 8
+#define PROCESS_AREAS 16
 #define SIGINT 2
 #define SIGILL 4
 #define SIGTRAP 5
@@ -203,6 +215,10 @@ enum process_state { READY, RUNNING, SLEEPING, ZOMBIE };
 #define SIGSEGV 11
 #define SIGPIPE 13
 #define SIGTERM 15
+
+struct area {
+	u32 start, end, prot;
+};
 
 struct process {
 	u8 fpu[512] __attribute__((aligned(16)));	/* FXSAVE image */
@@ -221,6 +237,8 @@ struct process {
 	u32 kill_signal;		/* dies of it on the way to ring 3 */
 	int status;			/* zombie: as waitpid() reports it */
 	u32 brk_start, brk;
+	u32 area_count;			/* mmap(): sorted, no two overlap */
+	struct area area[PROCESS_AREAS];
 	u64 tls[3];
 	struct file *file[PROCESS_FILES];
 	u64 slice_start;

@@ -148,6 +148,8 @@ int process_fork(struct trap_frame *frame)
 	child_frame->eax = 0;
 	child->brk_start = current->brk_start;
 	child->brk = current->brk;
+	child->area_count = current->area_count;
+	memcpy(child->area, current->area, sizeof(child->area));
 	child->detached = current->detached;
 	memcpy(child->tls, current->tls, sizeof(child->tls));
 	fpu_fork(child);
@@ -246,6 +248,7 @@ int process_exec(const char *path, char *const argv[], struct trap_frame *frame)
 		return error;
 	}
 	current->root = root;
+	current->area_count = 0;
 	root_switch(root);
 	root_destroy(old);
 	fpu_forget(current);

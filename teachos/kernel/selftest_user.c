@@ -116,6 +116,8 @@ USER_TEST(pipe_flow, "a pipe loses nothing and mixes no records")
 USER_TEST(dup, "two numbers for one open file")
 USER_TEST(tmp_files, "files in /tmp")
 USER_TEST(tmp_limits, "a full /tmp: many files, large files, large everything")
+USER_TEST(maps, "mmap and munmap: promises, rights, holes")
+USER_TEST(two_hundred, "two hundred processes")
 USER_TEST(nonsense, "twenty thousand senseless system calls")
 
 /* The same trap through the other kind of gate, straight to ring 1. */
@@ -161,6 +163,88 @@ SELFTEST(shell, "shell/pipes, redirection, quotes, complaints")
 	return NULL;
 }
 
+/*:*/
+
+/* Takes all frames but some, strung on a chain; gives back one, or all. */
+static u32 take_frames_but(u32 some)
+{
+	u32 chain = 0, frame;
+
+	while (frames_free() > some) {
+		frame = frame_alloc();
+		*(u32 *)phys_to_virt(frame) = chain;
+		chain = frame;
+	}
+	return chain;
+}
+
+static u32 give_one(u32 chain)
+{
+	u32 next = *(u32 *)phys_to_virt(chain);
+
+	frame_put(chain);
+	return next;
+}
+
+/*G:648 Poverty
+ *
+ * Every allocation can fail, so let every one of them fail.  With no free frame at all a
+ * program is run that does a little of everything; then with one; then with two; until it
+ * comes through.  Each time it must end: well, or with an honest ENOMEM, or killed when
+ * it touched memory that had been promised.  And each time all must be given back.
+ */
+static const char *poor(u32 *chain)
+{
+	u32 keep, failures = 0;
+	int status;
+
+	for (keep = 0; keep < 300 && *chain; keep++) {
+		status = run_usertest("scarce");
+		if (!status)
+			break;
+		failures++;
+		CHECK(status == -ENOMEM || status == STATUS_EXITED(12) ||
+		      status == STATUS_KILLED(SIGKILL), "%u frames: status 0x%x", keep, status);
+		CHECK(frames_free() == keep, "%u frames, and %u afterwards", keep, frames_free());
+		CHECK_EQUAL(process_count(), 1);
+		*chain = give_one(*chain);
+	}
+	CHECK(!status, "300 frames are not enough");
+	CHECK(failures > 10, "only %u failures: nothing was scarce", failures);
+	return NULL;
+}
+
+SELFTEST(scarce, "memory/runs out in every place, and each says so")
+{
+	const char *why;
+	u32 chain;
+
+	CHECK_EQUAL(run_usertest("scarce"), 0);
+	chain = take_frames_but(0);
+	why = poor(&chain);
+	while (chain)
+		chain = give_one(chain);
+	return why;
+}
+
+SELFTEST(fork_bomb, "memory/as many processes as there is room for")
+{
+	u32 chain;
+	int status, ignored;
+
+	chain = take_frames_but(500);
+	status = run_usertest("fork_bomb");
+	/* The bomb itself may be the one who gets no page; then its children are ours. */
+	while (process_count() > 1)
+		process_wait(-1, &ignored, false);
+	while (chain)
+		chain = give_one(chain);
+	CHECK(!status || status == STATUS_KILLED(SIGKILL), "status 0x%x", status);
+	return NULL;
+}
+/*:*/
+
+/*G:649 And nothing is lost */
 SELFTEST(nothing_leaks, "user/processes give all their memory back")
 {
 	u32 before, i;
@@ -169,6 +253,7 @@ SELFTEST(nothing_leaks, "user/processes give all their memory back")
 	run_usertest("fork_many");
 	run_usertest("pipes");
 	run_usertest("tmp_files");
+	run_usertest("maps");
 	before = frames_free();
 	for (i = 0; i < 3; i++) {
 		CHECK_EQUAL(run_usertest("fork_cow"), 0);
@@ -176,6 +261,7 @@ SELFTEST(nothing_leaks, "user/processes give all their memory back")
 		CHECK_EQUAL(run_usertest("null_read"), STATUS_KILLED(SIGSEGV));
 		CHECK_EQUAL(run_usertest("pipes"), 0);
 		CHECK_EQUAL(run_usertest("tmp_files"), 0);
+		CHECK_EQUAL(run_usertest("maps"), 0);
 	}
 	CHECK_EQUAL(frames_free(), before);
 	return NULL;

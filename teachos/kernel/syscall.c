@@ -203,6 +203,34 @@ static int sys_brk(struct trap_frame *f)
 	return vm_brk(current, f->ebx);
 }
 
+#define MAP_KIND	0x23u		/* MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS */
+#define MAP_OURS	0x22u		/* private and anonymous: all that we have */
+#define MAP_FIXED	0x10u
+
+static int sys_mmap2(struct trap_frame *f)
+{
+	if ((f->esi & MAP_KIND) != MAP_OURS)
+		return -EINVAL;
+	return vm_map(current, f->ebx, f->ecx, f->edx, f->esi & MAP_FIXED);
+}
+
+/* The old way: the arguments lie in memory. */
+static int sys_mmap(struct trap_frame *f)
+{
+	u32 args[6];
+
+	if (!copy_from_user(args, f->ebx, sizeof(args)))
+		return -EFAULT;
+	if ((args[3] & MAP_KIND) != MAP_OURS)
+		return -EINVAL;
+	return vm_map(current, args[0], args[1], args[2], args[3] & MAP_FIXED);
+}
+
+static int sys_munmap(struct trap_frame *f)
+{
+	return vm_unmap(current, f->ebx, f->ecx);
+}
+
 /*:*/
 static int sys_reboot(struct trap_frame *f)
 {
@@ -344,8 +372,10 @@ static int (*const calls[])(struct trap_frame *) = {
 	[20] = sys_getpid,	[37] = sys_kill,	[42] = sys_pipe,
 	[45] = sys_brk,		[54] = sys_ioctl,	[63] = sys_dup2,	[64] = sys_getppid,
 	[66] = sys_setsid,
-	[88] = sys_reboot,	[116] = sys_sysinfo,	[141] = sys_getdents,
-	[158] = sys_yield,	[162] = sys_nanosleep,	[243] = sys_set_thread_area,
+	[88] = sys_reboot,	[90] = sys_mmap,	[91] = sys_munmap,
+	[116] = sys_sysinfo,	[141] = sys_getdents,
+	[158] = sys_yield,	[162] = sys_nanosleep,	[192] = sys_mmap2,
+	[243] = sys_set_thread_area,
 	[252] = sys_exit,	[265] = sys_clock_gettime,
 };
 

@@ -99,6 +99,11 @@ static void kill_for_fault(const struct trap_frame *frame, u32 address)
 	last_user_fault = (struct user_fault){
 		current->pid, frame->vector, frame->error, address, frame->eip
 	};
+	if (frame->vector == 14 && vm_had_right(current, address, frame->error & PF_WRITE)) {
+		if (!quiet_faults)
+			print("%s[%d]: out of memory: killed\n", current->name, current->pid);
+		process_exit(STATUS_KILLED(SIGKILL));
+	}
 	if (quiet_faults)
 		;
 	else if (frame->vector == 14)

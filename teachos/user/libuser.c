@@ -88,6 +88,18 @@ void *brk(void *end)
 	return (void *)syscall(SYS_brk, (u32)end, 0, 0);
 }
 
+u32 mmap(u32 address, u32 length, u32 prot, u32 flags)
+{
+	u32 args[6] = {address, length, prot, flags | 0x22, -1u, 0};	/* private, anonymous */
+
+	return syscall(SYS_mmap, (u32)args, 0, 0);
+}
+
+int munmap(u32 address, u32 length)
+{
+	return syscall(SYS_munmap, address, length, 0);
+}
+
 int sched_yield(void)
 {
 	return syscall(SYS_sched_yield, 0, 0, 0);

@@ -27,6 +27,8 @@
 #define SYS_getppid 64
 #define SYS_setsid 66
 #define SYS_reboot 88
+#define SYS_mmap 90
+#define SYS_munmap 91
 #define SYS_sysinfo 116
 #define SYS_getdents 141
 #define SYS_sched_yield 158
@@ -70,6 +72,12 @@ int execve(const char *path, char *const argv[]);
 int getpid(void);
 int kill(int pid, int signal);
 void *brk(void *end);
+/* length bytes of zeros; an address, or -errno (above -4096).  flags: MAP_FIXED or 0. */
+u32 mmap(u32 address, u32 length, u32 prot, u32 flags);
+int munmap(u32 address, u32 length);
+#define PROT_READ 1u
+#define PROT_WRITE 2u
+#define MAP_FIXED 0x10u
 int sched_yield(void);
 int sleep_ms(u32 ms);
 u64 uptime_ms(void);

@@ -614,6 +614,131 @@ static int tmp_limits(void)
 }
 /*:*/
 
+/*G:656 Much, many, and nothing left */
+static int die_touching(u32 address, bool write)
+{
+	int pid = fork();
+
+	if (!pid) {
+		if (write)
+			*(volatile char *)address = 1;
+		else
+			(void)*(volatile char *)address;
+		exit(0);
+	}
+	return wait_for(pid);
+}
+
+static int maps(void)
+{
+	const u32 rw = PROT_READ | PROT_WRITE;
+	u32 a = mmap(0, 10 * 4096, rw, 0), b, i;
+	volatile u32 *word = (u32 *)a;
+
+	STEP(1, a < -4096u && !(a & 4095) && !word[0] && !word[10239]);
+	for (i = 0; i < 10; i++)
+		word[i * 1024] = i + 1;
+	b = mmap(0, 1, PROT_READ, 0);
+	STEP(2, b < -4096u && (b >= a + 10 * 4096 || b < a) && !*(volatile u32 *)b);
+	STEP(3, die_touching(b, true) == 11 && die_touching(b, false) == 0);
+	STEP(4, die_touching(b + 4096, false) == 11);
+	STEP(5, munmap(a + 4 * 4096, 2 * 4096) == 0);
+	STEP(6, die_touching(a + 4 * 4096, false) == 11 && die_touching(a + 5 * 4096, true) == 11);
+	STEP(7, word[3 * 1024] == 4 && word[6 * 1024] == 7);
+	STEP(8, mmap(0, 2 * 4096, rw, 0) == a + 4 * 4096);	/* the first gap */
+	STEP(9, word[4 * 1024] == 0 && word[5 * 1024] == 0);
+	STEP(10, mmap(a, 4096, rw, MAP_FIXED) == a && word[0] == 0 && word[1024] == 2);
+	STEP(11, mmap(0, 0, rw, 0) == -22u && mmap(a + 1, 1, rw, MAP_FIXED) == -22u);
+	STEP(12, munmap(0x400000, 4096) == -22 && munmap(a + 1, 4096) == -22);
+	STEP(13, mmap(0, 0xf0000000, rw, 0) == -12u);
+	STEP(14, munmap(a, 0x10000000) == 0 && die_touching(a, false) == 11);
+	a = mmap(0, 0x80000000, rw, 0);		/* 2 GiB, as long as nobody looks */
+	STEP(15, a < -4096u && die_touching(a + 0x7fffffff, true) == 0);
+	STEP(16, munmap(a, 0x80000000) == 0);
+	a = mmap(0, 40 * 4096, rw, 0);		/* as many holes as it can bear */
+	for (i = 1; munmap(a + i * 4096, 4096) == 0; i += 2)
+		STEP(17, i < 39);
+	STEP(18, i > 15 && munmap(a + i * 4096, 4096) == -12);
+	STEP(19, mmap(0, 4096 * 50, rw, 0) == -12u && munmap(a, 40 * 4096) == 0);
+	STEP(20, mmap(0, 4096, 0, 0) == a && die_touching(a, false) == 11);
+	return 0;
+}
+
+/* Children that sleep until the pipe ends: wanted of them, or as many as can be. */
+static int crowd(u32 wanted)
+{
+	int ends[2], status, error = 0;
+	u32 n, info[16], ended = 0;
+	char c;
+
+	STEP(1, pipe(ends) == 0);
+	for (n = 0; n < wanted; n++) {
+		error = fork();
+		if (error < 0)
+			break;
+		if (!error) {
+			close(ends[1]);
+			exit(read(ends[0], &c, 1) == 0 ? 0 : 1);
+		}
+	}
+	STEP(2, n == wanted || error == -12);
+	STEP(3, syscall(SYS_sysinfo, (u32)info, 0, 0) == 0 && info[10] >= n + 1);
+	close(ends[1]);
+	while (waitpid(-1, &status, 0) > 0) {
+		STEP(4, status == 0 || (wanted > 200 && status == 9));
+		ended++;
+	}
+	STEP(5, ended == n);
+	STEP(6, wanted > 200 ? n < wanted && n > 3 : n == wanted);
+	n = fork();				/* and there is room again */
+	if (!n)
+		exit(5);
+	STEP(7, wait_for(n) == 5 << 8);
+	return 0;
+}
+
+static int two_hundred(void) { return crowd(200); }
+static int fork_bomb(void) { return crowd(100000); }
+
+/* A little of everything.  12 means: something said ENOMEM, as it should. */
+static int enough(int result)
+{
+	if (result == -12)
+		exit(12);
+	return result;
+}
+
+static int scarce(void)
+{
+	char *argv[] = {"true", NULL};
+	int ends[2], pid, fd, status;
+	u32 area;
+
+	STEP(1, enough(pipe(ends)) == 0);
+	STEP(2, write(ends[1], "x", 1) == 1);
+	area = enough(mmap(0, 3 * 4096, PROT_READ | PROT_WRITE, 0));
+	memset((void *)area, 1, 3 * 4096);
+	pid = enough(fork());
+	if (!pid) {
+		((volatile char *)area)[4096]++;
+		enough(execve("/bin/true", argv));
+		exit(3);
+	}
+	STEP(4, pid > 0);
+	status = wait_for(pid);
+	STEP(5, status == 0 || status == 9 || status == 12 << 8);
+	if (status)
+		return 12;
+	fd = enough(open("/proc/ps"));
+	STEP(6, fd == 5);
+	fd = enough(open_flags("/tmp/scarce", NEW));
+	STEP(7, fd == 6);
+	unlink("/tmp/scarce");
+	STEP(8, enough(write(fd, "y", 1)) == 1);
+	return 0;
+}
+/*:*/
+
 /*G:655 Nonsense, politely refused
  *
  * Thousands of system calls with numbers and arguments drawn from a hat: addresses that
@@ -693,6 +818,7 @@ static const struct {
 	TEST(exec), {"wait", wait_statuses}, TEST(preempt), {"sleep", sleep_long_enough}, TEST(tls),
 	TEST(tls_stale), TEST(fpu), TEST(fpu_fork), TEST(orphan), TEST(files),
 	TEST(pipes), TEST(pipe_flow), TEST(dup), TEST(tmp_files), TEST(tmp_limits),
+	TEST(maps), TEST(two_hundred), TEST(fork_bomb), TEST(scarce),
 	TEST(nonsense),
 };
 
