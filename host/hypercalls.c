@@ -124,16 +124,8 @@ static noinline enum lg_result shut_down(struct lguest *lg, u32 gpa, u32 how)
  * way here would cost as much as the call.
  */
 static __always_inline enum lg_result do_hypercall(struct lguest *lg,
-						   const struct hcall_args *args, bool ring)
+						   const struct hcall_args *args)
 {
-	lg_trace_hypercall(lg, args, ring);
-	if (args->number < LG_HYPERCALLS) {
-		if (ring)
-			lg->stats.hypercall_ring[args->number]++;
-		else
-			lg->stats.hypercall_direct[args->number]++;
-	}
-
 	switch (args->number) {
 	case LHCALL_FLUSH_ASYNC:	/* the ring has been run already */
 		return LG_RESUME;
@@ -204,6 +196,19 @@ static __always_inline enum lg_result do_hypercall(struct lguest *lg,
 }
 /*:*/
 
+/* Called when it is done, so that one that had to be started twice counts once. */
+static __always_inline void note_hypercall(struct lguest *lg, const struct hcall_args *args,
+					   bool ring)
+{
+	lg_trace_hypercall(lg, args, ring);
+	if (args->number >= LG_HYPERCALLS)
+		return;
+	if (ring)
+		lg->stats.hypercall_ring[args->number]++;
+	else
+		lg->stats.hypercall_direct[args->number]++;
+}
+
 /*H:320 Many at once
  *
  * A trip to the Host and back costs more than most things one could ask for there.
@@ -232,11 +237,10 @@ static noinline enum lg_result run_ring(struct lguest *lg)
 		args.arg3 = READ_ONCE(data->hcalls[slot].arg3);
 		args.arg4 = READ_ONCE(data->hcalls[slot].arg4);
 
-		r = do_hypercall(lg, &args, true);
-		if (r == LG_AGAIN) {
-			lg->stats.hypercall_ring[args.number]--;	/* it comes again */
+		r = do_hypercall(lg, &args);
+		if (r == LG_AGAIN)
 			return r;
-		}
+		note_hypercall(lg, &args, true);
 		WRITE_ONCE(data->hcall_status[slot], LHCALL_RING_FREE);
 		lg->ring_cursor = (slot + 1) % LHCALL_RING_SIZE;
 		/* Something for the loop, but the rest of the ring and the direct call
@@ -270,9 +274,9 @@ enum lg_result lg_hypercall(struct lguest *lg)
 		lg_kill(lg, LG_HC_BEFORE_INIT, "hypercall %u before INIT", args.number);
 		return LG_OUT;
 	}
-	r = do_hypercall(lg, &args, false);
-	if (r == LG_AGAIN)
-		lg->stats.hypercall_direct[args.number]--;
+	r = do_hypercall(lg, &args);
+	if (r != LG_AGAIN)
+		note_hypercall(lg, &args, false);
 	return r;
 }
 /*:*/

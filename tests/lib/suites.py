@@ -344,6 +344,57 @@ def flatten(value, prefix=""):
         yield prefix, value
 
 
+def make_trace(config):
+    """The tracepoints tell what the counters tell, event by event."""
+    prefix = "trace/%s" % config
+
+    def suite(wanted):
+        script = (
+            "mount -t tracefs none /sys/kernel/tracing 2>/dev/null\n"
+            "t=/sys/kernel/tracing\n"
+            "echo 20000 >$t/buffer_size_kb\n"
+            "echo 1 >$t/events/lguest/enable || exit 20\n"
+            "/bin/launcher --stats=/tmp/s.json syscall.elf >/dev/null 2>&1; "
+            "/bin/launcher kill-no-gate.elf >/dev/null 2>&1\n"
+            "echo 0 >$t/events/lguest/enable\n"
+            "for e in enter exit hypercall page_fault inject kill; do\n"
+            "  echo \"event $e $(grep -c lguest_$e: $t/trace)\"\n"
+            "done\n"
+            "first=$(sed -n 's/^ *launcher-\\([0-9]*\\).*/\\1/p' $t/trace | head -1)\n"
+            "echo \"event first-hypercall $(grep launcher-$first $t/trace | grep -c hypercall:)\"\n"
+            "echo \"event first-inject $(grep launcher-$first $t/trace | grep -c inject:)\"\n"
+            "cat /tmp/s.json\n")
+        with tempfile.NamedTemporaryFile("w", prefix="lg-trace-", suffix=".sh") as f:
+            f.write(script)
+            f.flush()
+            outcome = nested(config, ["sh", "/root/trace.sh"],
+                             files=[f.name + ":/root/trace.sh", elf("syscall"),
+                                    elf("kill-no-gate")], patience=60)
+        import json
+        seen = {n: int(v) for n, v in re.findall(r"^event (\S+) (\d+)", outcome.output, re.M)}
+        text = outcome.output
+        try:
+            stats = dict(flatten(json.loads(text[text.find("{"):text.rfind("}") + 1])))
+        except ValueError as error:
+            return [Result(prefix, ERROR, "no trace and no counters: %s" % error, text)]
+
+        def total(name):
+            return sum(v for k, v in stats.items() if ".%s[" % name in k)
+        calls = total("hypercall_direct") + total("hypercall_ring")
+        given = total("reflected") + sum(v for k, v in stats.items() if k.endswith(".irq_delivered"))
+        return [
+            check(prefix + "/hypercalls", seen.get("first-hypercall") == calls > 0,
+                  "%s traced, %d counted" % (seen.get("first-hypercall"), calls), text),
+            check(prefix + "/injections", seen.get("first-inject") == given > 0,
+                  "%s traced, %d counted" % (seen.get("first-inject"), given), text),
+            check(prefix + "/kills", seen.get("kill") == 1, "%s traced, one happened"
+                  % seen.get("kill"), text),
+            check(prefix + "/entries", seen.get("enter", 0) >= seen.get("exit", 1) > 0,
+                  "%s entries, %s exits" % (seen.get("enter"), seen.get("exit")), text),
+        ] + log_results(prefix, outcome.log)
+    return suite
+
+
 # ---- NMIs -------------------------------------------------------------------------
 
 def make_nmi(config, seconds_between=0.004):
