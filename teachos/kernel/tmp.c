@@ -155,6 +155,9 @@ u32 tmp_size(const struct tmp_file *t)
 	return t->size;
 }
 
+/*:*/
+
+/*G:475 Reading and writing it, a page at a time */
 int tmp_read(struct tmp_file *t, u32 offset, u32 user, u32 length)
 {
 	static const u8 zeros[PAGE_SIZE];

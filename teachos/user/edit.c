@@ -122,6 +122,9 @@ static void insert(char c)
 		redraw();
 }
 
+/*:*/
+
+/*G:817 What the keys do */
 /* Takes away text[from..to - 1]. */
 static void cut(u32 from, u32 to)
 {

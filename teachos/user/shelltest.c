@@ -4,7 +4,7 @@
  * Each question is a command for `sh -c`; right is what it must print to standard
  * output, byte for byte, and its status.  A command that goes wrong must say so on
  * standard error as well, and one that goes right must not.
- */
+ :*/
 #include "user.h"
 
 static const struct {
