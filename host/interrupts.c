@@ -36,12 +36,6 @@ bool lg_irq_would_wake(struct lguest *lg)
 	return candidates(lg) != 0;
 }
 
-/* Is there one that only waits for the Guest to be ready? */
-bool lg_irq_waits(struct lguest *lg)
-{
-	return lg->initialised && READ_ONCE(lg->data->irq_pending);
-}
-
 static bool in_noirq_range(struct lguest *lg)
 {
 	u32 eip = lg_regs(lg)->eip;

@@ -51,14 +51,12 @@
 #define LG_EFLAGS_FIXED	0x00000002u
 #define LG_EFLAGS_TF	0x00000100u
 #define LG_EFLAGS_IF	0x00000200u
-#define LG_EFLAGS_IOPL	0x00003000u
 #define LG_EFLAGS_NT	0x00004000u
 #define LG_EFLAGS_RF	0x00010000u
 #define LG_EFLAGS_VM	0x00020000u
 #define LG_EFLAGS_AC	0x00040000u
 
 /* SDM vol. 3, table 6-1: the exceptions that we treat in a way of their own. */
-#define LG_VECTOR_DB	1
 #define LG_VECTOR_NMI	2
 #define LG_VECTOR_NM	7
 #define LG_VECTOR_DF	8
@@ -241,7 +239,6 @@ bool lg_trap_has_error(unsigned int vector);
 /* interrupts.c */
 void lg_irq_raise(struct lguest *lg, unsigned int irq);
 bool lg_irq_would_wake(struct lguest *lg);
-bool lg_irq_waits(struct lguest *lg);
 enum lg_result lg_before_entry(struct lguest *lg);
 enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error, u32 error);
 

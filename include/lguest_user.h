@@ -161,11 +161,12 @@ struct lg_stats {
 /*
  * What the calls return, besides 0:
  *  EBUSY   CREATE twice, or RUN while another thread is in RUN
- *  EINVAL  a value out of range (the log says which), or CREATE missing
+ *  EINVAL  a value out of range, or CREATE missing
  *  EFAULT  memory that is not the caller's
  *  ENOMEM  the Host has none left, or RLIMIT_MEMLOCK does not allow the pins
  *  EPERM   RUN from another thread than the one that said CREATE
  *  EPROTO  another LG_INTERFACE
  *  ENOENT  RUN, IRQ, EVENTFD on a Guest that is dead
+ *  ENOSPC  EVENTFD when 64 are bound already
  */
 #endif
