@@ -9,7 +9,7 @@
  * nothing else does any more, in an interrupt handler or in a panic.  The Launcher
  * promises to finish output without needing anything else from us.
  */
-#include "bus.h"
+#include "virtio.h"
 #include "selftest.h"
 
 #define INPUT_SIZE 256u
@@ -21,7 +21,9 @@ static u8 output_page[PAGE_SIZE] __attribute__((aligned(4096)));
 
 static void offer_input(void *buffer)
 {
-	virtqueue_add(&input, buffer, INPUT_SIZE, true);
+	struct virtqueue_part part = {buffer, INPUT_SIZE, true};
+
+	virtqueue_add(&input, &part, 1, buffer);
 }
 
 static void take_input(void)
@@ -30,8 +32,8 @@ static void take_input(void)
 	u32 length;
 	bool any = false;
 
-	while (tty_room() > INPUT_SIZE && virtqueue_get(&input, &buffer, &length)) {
-		tty_input(buffer, length);
+	while (tty_room() > INPUT_SIZE && (buffer = virtqueue_get(&input, &length)) != NULL) {
+		tty_input(buffer, length < INPUT_SIZE ? length : INPUT_SIZE);
 		offer_input(buffer);
 		any = true;
 	}
@@ -50,25 +52,26 @@ static void input_interrupt(unsigned int irq)
 static void console_output(const char *text, u32 length)
 {
 	bool irqs = irq_save();
-	void *buffer;
 	u32 n, ignored;
 
 	for (; length; text += n, length -= n) {
-		n = length < PAGE_SIZE ? length : PAGE_SIZE;
+		struct virtqueue_part part = {output_page, 0, false};
+
+		part.length = n = length < PAGE_SIZE ? length : PAGE_SIZE;
 		memcpy(output_page, text, n);
-		virtqueue_add(&output, output_page, n, false);
+		virtqueue_add(&output, &part, 1, output_page);
 		virtqueue_kick(&output);
-		while (!virtqueue_get(&output, &buffer, &ignored))
+		while (!virtqueue_get(&output, &ignored))
 			asm volatile("pause");
 	}
 	irq_restore(irqs);
 }
 
-static bool console_probe(struct bus_device *dev)
+static bool console_probe(struct virtio_device *dev)
 {
 	u32 irq, at;
 
-	if (!bus_queue(dev, 0, &input, &irq) || !bus_queue(dev, 1, &output, &output_irq))
+	if (!virtio_queue(dev, 0, &input, &irq) || !virtio_queue(dev, 1, &output, &output_irq))
 		return false;
 	output.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;	/* we look for ourselves */
 	for (at = 0; at < PAGE_SIZE; at += INPUT_SIZE)
@@ -80,7 +83,7 @@ static bool console_probe(struct bus_device *dev)
 	return true;
 }
 
-const struct bus_driver console_driver = {LGUEST_DEV_CONSOLE, "console", console_probe};
+const struct virtio_driver console_driver = {LGUEST_DEV_CONSOLE, "console", 0, console_probe};
 /*:*/
 
 /*D:310 An interrupt on demand

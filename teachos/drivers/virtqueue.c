@@ -33,19 +33,26 @@ void virtqueue_init(struct virtqueue *vq, void *memory, u32 num)
 		vq->desc[i].next = i + 1;
 }
 
-bool virtqueue_add(struct virtqueue *vq, const void *buffer, u32 length, bool device_writes)
+bool virtqueue_add(struct virtqueue *vq, const struct virtqueue_part *parts, u32 count,
+		   void *token)
 {
-	u16 slot = vq->first_free;
-	struct vring_desc *d = &vq->desc[slot];
+	u16 head = vq->first_free;
+	struct vring_desc *d = NULL;
+	u32 i;
 
-	if (!vq->free_slots)
+	if (!count || vq->free_slots < count)
 		return false;
-	vq->free_slots--;
-	vq->first_free = d->next;
-	d->addr = virt_to_phys(buffer);
-	d->len = length;
-	d->flags = device_writes ? VRING_DESC_F_WRITE : 0;
-	vq->avail->ring[vq->avail->idx % vq->num] = slot;
+	for (i = 0; i < count; i++) {
+		d = &vq->desc[vq->first_free];
+		vq->first_free = d->next;
+		d->addr = virt_to_phys(parts[i].memory);
+		d->len = parts[i].length;
+		d->flags = VRING_DESC_F_NEXT | (parts[i].device_writes ? VRING_DESC_F_WRITE : 0);
+	}
+	d->flags &= ~VRING_DESC_F_NEXT;
+	vq->free_slots -= count;
+	vq->token[head] = token;
+	vq->avail->ring[vq->avail->idx % vq->num] = head;
 	barrier();
 	vq->avail->idx++;
 	return true;
@@ -60,23 +67,36 @@ void virtqueue_kick(struct virtqueue *vq)
 		vq->kick(vq->kick_value);
 }
 
-bool virtqueue_get(struct virtqueue *vq, void **buffer, u32 *length)
+/* Puts the slots of a chain back: it still hangs together through desc[].next. */
+static void free_chain(struct virtqueue *vq, u16 head)
+{
+	u16 last = head;
+
+	for (vq->free_slots++; vq->desc[last].flags & VRING_DESC_F_NEXT; vq->free_slots++)
+		last = vq->desc[last].next;
+	vq->desc[last].next = vq->first_free;
+	vq->first_free = head;
+}
+
+/* A device that lies about what it finished would have us free a chain twice: as bad
+ * as any wild pointer, so trust ends here. */
+void *virtqueue_get(struct virtqueue *vq, u32 *written)
 {
 	volatile struct vring_used_elem *e;
-	struct vring_desc *d;
+	void *token;
+	u32 id;
 
 	if (vq->used->idx == vq->last_used)
-		return false;
+		return NULL;
 	barrier();
 	e = &vq->used->ring[vq->last_used++ % vq->num];
-	if (e->id >= vq->num)
-		panic("a device says that it used slot %u of %u", e->id, vq->num);
-	d = &vq->desc[e->id];
-	*buffer = phys_to_virt(d->addr);
-	*length = e->len < d->len ? e->len : d->len;
-	d->next = vq->first_free;
-	vq->first_free = e->id;
-	vq->free_slots++;
-	return true;
+	id = e->id;
+	token = id < vq->num ? vq->token[id] : NULL;
+	if (!token)
+		panic("a device says that it used chain %u, which it did not have", id);
+	vq->token[id] = NULL;
+	*written = e->len;
+	free_chain(vq, id);
+	return token;
 }
 /*:*/

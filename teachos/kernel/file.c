@@ -1,53 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*G:480 Everything is a number
  *
- * To a process an open file is a small number; to us it is a record with a kind.
- * There are six: the console, a file of the initial file system, a directory, a
- * text that we write ourselves at the moment when somebody opens it (/proc/ps and
- * /proc/meminfo: questions to the kernel that look like files, so that `cat` can ask
- * them), one end of a pipe, and a file in /tmp.  Only the console, a pipe and /tmp
- * can be written to.
+ * To a process an open file is a small number; to us it is a record, and what can be
+ * done with it stands in a table of functions, one table for each kind of file.  Four
+ * kinds are simple enough to live here: the console, a file of the initial file system,
+ * a directory, and a text that we write ourselves at the moment when somebody opens it
+ * (/proc/ps and /proc/meminfo: questions to the kernel that look like files, so that
+ * `cat` can ask them).  The others are neighbours: the end of a pipe (pipe.c), a file
+ * in /tmp (tmp.c).
+ *
+ * The offset belongs to the open file, not to the number: two numbers for one file, by
+ * dup2 or fork, move along together.  So what a child prints follows what its parent
+ * has printed, and does not overwrite it.
  */
 #include "kernel.h"
 
-static struct file *file_new(enum file_kind kind)
+struct file *file_new(const struct file_ops *ops, u32 flags, void *object)
 {
 	struct file *f = kmalloc(sizeof(*f));
 
-	if (f) {
-		memset(f, 0, sizeof(*f));
-		f->kind = kind;
-		f->refs = 1;
-	}
-	return f;
-}
-
-struct file *file_console(void)
-{
-	struct file *f = file_new(FILE_CONSOLE);
-
 	if (f)
-		f->flags = O_RDWR;
+		*f = (struct file){.ops = ops, .refs = 1, .flags = flags, .object = object};
 	return f;
-}
-
-int file_pipe(struct file *ends[2])
-{
-	struct pipe *pipe = pipe_create();
-
-	ends[0] = pipe ? file_new(FILE_PIPE) : NULL;
-	ends[1] = ends[0] ? file_new(FILE_PIPE) : NULL;
-	if (!ends[1]) {
-		kfree(ends[0]);
-		if (pipe) {
-			pipe_close(pipe, false);
-			pipe_close(pipe, true);
-		}
-		return -ENOMEM;
-	}
-	ends[1]->flags = O_WRONLY;
-	ends[0]->pipe = ends[1]->pipe = pipe;
-	return 0;
 }
 
 void file_get(struct file *f)
@@ -59,14 +33,87 @@ void file_put(struct file *f)
 {
 	if (--f->refs)
 		return;
-	if (f->kind == FILE_TEXT)
-		frame_put(virt_to_phys(f->data));
-	if (f->kind == FILE_PIPE)
-		pipe_close(f->pipe, f->flags & O_WRONLY);
-	if (f->kind == FILE_TMP)
-		tmp_put(f->tmp);
+	if (f->ops->close)
+		f->ops->close(f);
 	kfree(f);
 }
+
+int file_read(struct file *f, u32 user, u32 length)
+{
+	if (f->ops->getdents)
+		return -EISDIR;
+	if (!f->ops->read || (f->flags & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	return f->ops->read(f, user, length);
+}
+
+int file_write(struct file *f, u32 user, u32 length)
+{
+	if (!f->ops->write || (f->flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	return f->ops->write(f, user, length);
+}
+
+int file_getdents(struct file *f, u32 user, u32 length)
+{
+	return f->ops->getdents ? f->ops->getdents(f, user, length) : -ENOTDIR;
+}
+/*:*/
+
+/*G:481 The console, and files that were there before us */
+static int console_read(struct file *f, u32 user, u32 length)
+{
+	(void)f;
+	return tty_read(user, length);
+}
+
+static int console_file_write(struct file *f, u32 user, u32 length)
+{
+	char chunk[256];
+	u32 done, n;
+
+	(void)f;
+	for (done = 0; done < length; done += n) {
+		n = length - done < sizeof(chunk) ? length - done : sizeof(chunk);
+		if (!copy_from_user(chunk, user + done, n))
+			return done ? (int)done : -EFAULT;
+		console_write(chunk, n);
+		if (current->kill_signal)	/* Ctrl-C ends a flood */
+			return done + n;
+	}
+	return done;
+}
+
+static const struct file_ops console_ops = {.read = console_read, .write = console_file_write};
+
+struct file *file_console(void)
+{
+	return file_new(&console_ops, O_RDWR, NULL);
+}
+
+bool file_is_console(const struct file *f)
+{
+	return f->ops == &console_ops;
+}
+
+static int data_read(struct file *f, u32 user, u32 length)
+{
+	if (length > f->size - f->offset)
+		length = f->size - f->offset;
+	if (!copy_to_user(user, f->data + f->offset, length))
+		return -EFAULT;
+	f->offset += length;
+	return length;
+}
+
+static const struct file_ops data_ops = {.read = data_read};
+
+static void text_close(struct file *f)
+{
+	frame_put(virt_to_phys(f->data));
+}
+
+static const struct file_ops text_ops = {.read = data_read, .close = text_close};
 
 static u32 text_processes(char *to, u32 size)
 {
@@ -91,144 +138,18 @@ static u32 text_memory(char *to, u32 size)
 
 static struct file *open_text(u32 (*write)(char *to, u32 size))
 {
-	struct file *f = file_new(FILE_TEXT);
-	u32 frame = f ? frame_alloc() : 0;
+	u32 frame = frame_alloc();
+	struct file *f = frame ? file_new(&text_ops, O_RDONLY, phys_to_virt(frame)) : NULL;
 
-	if (!frame) {
-		kfree(f);
-		return NULL;
-	}
-	f->data = phys_to_virt(frame);
-	f->size = write(phys_to_virt(frame), PAGE_SIZE);
+	if (f)
+		f->size = write(phys_to_virt(frame), PAGE_SIZE);
+	else if (frame)
+		frame_put(frame);
 	return f;
 }
-
-static struct file *open_tmp(const char *name, u32 flags, int *error)
-{
-	struct file *f = file_new(FILE_TMP);
-
-	if (!f)
-		return NULL;
-	f->flags = flags;
-	*error = tmp_open(name, flags, &f->tmp);
-	if (*error) {
-		kfree(f);
-		return NULL;
-	}
-	return f;
-}
-
-struct file *file_open(const char *path, u32 flags, int *error)
-{
-	const char *data, *name = tmp_name(path);
-	bool write = (flags & O_ACCMODE) != O_RDONLY;
-	struct file *f;
-	u32 size;
-
-	*error = -ENOMEM;
-	if (name && *name)
-		return open_tmp(name, flags, error);
-	if (!strcmp(path, "/dev/console"))
-		return file_console();
-	if (write || (flags & O_CREAT)) {
-		*error = name || initfs_is_directory(path) ? -EISDIR : -EROFS;
-		return NULL;
-	}
-	if (!strcmp(path, "/proc/ps"))
-		return open_text(text_processes);
-	if (!strcmp(path, "/proc/meminfo"))
-		return open_text(text_memory);
-	data = initfs_find(path, &size);
-	if (!data && !name && !initfs_is_directory(path)) {
-		*error = -ENOENT;
-		return NULL;
-	}
-	f = file_new(data ? FILE_DATA : FILE_DIR);
-	if (f && data) {
-		f->data = data;
-		f->size = size;
-	} else if (f) {
-		strcopy(f->path, path, sizeof(f->path));
-	}
-	return f;
-}
-
 /*:*/
 
-/*G:482 One read, many kinds
- *
- * The switchboard: each kind has its own idea of reading and writing, and an offset that
- * moves.  It belongs to the open file, not to the number: two numbers for one file, by
- * dup2 or fork, move along together.  So what a child prints follows what its parent
- * has printed, and does not overwrite it.
- */
-int file_read(struct file *f, u32 user, u32 length)
-{
-	if (f->kind == FILE_CONSOLE)
-		return tty_read(user, length);
-	if (f->kind == FILE_DIR)
-		return -EISDIR;
-	if ((f->flags & O_ACCMODE) == O_WRONLY)
-		return -EBADF;
-	if (f->kind == FILE_PIPE)
-		return pipe_read(f->pipe, user, length);
-	if (f->kind == FILE_TMP) {
-		int n = tmp_read(f->tmp, f->offset, user, length);
-
-		f->offset += n > 0 ? n : 0;
-		return n;
-	}
-	if (length > f->size - f->offset)
-		length = f->size - f->offset;
-	if (!copy_to_user(user, f->data + f->offset, length))
-		return -EFAULT;
-	f->offset += length;
-	return length;
-}
-
-static int console_file_write(u32 user, u32 length)
-{
-	char chunk[256];
-	u32 done, n;
-
-	for (done = 0; done < length; done += n) {
-		n = length - done < sizeof(chunk) ? length - done : sizeof(chunk);
-		if (!copy_from_user(chunk, user + done, n))
-			return done ? (int)done : -EFAULT;
-		console_write(chunk, n);
-		if (current->kill_signal)	/* Ctrl-C ends a flood */
-			return done + n;
-	}
-	return done;
-}
-
-int file_write(struct file *f, u32 user, u32 length)
-{
-	int n;
-
-	if ((f->flags & O_ACCMODE) == O_RDONLY)
-		return -EBADF;
-	if (f->kind == FILE_CONSOLE)
-		return console_file_write(user, length);
-	if (f->kind == FILE_PIPE)
-		return pipe_write(f->pipe, user, length);
-	if (f->flags & O_APPEND)
-		f->offset = tmp_size(f->tmp);
-	n = tmp_write(f->tmp, f->offset, user, length);
-	f->offset += n > 0 ? n : 0;
-	return n;
-}
-
-int file_unlink(const char *path)
-{
-	const char *name = tmp_name(path);
-	u32 ignored;
-
-	if (name)
-		return tmp_unlink(name);
-	return initfs_find(path, &ignored) || initfs_is_directory(path) ? -EROFS : -ENOENT;
-}
-
+/*G:482 Directories, and where a path leads */
 static const char *list(const char *directory, u32 n, bool *is_directory)
 {
 	if (!tmp_name(directory))
@@ -242,14 +163,12 @@ static const char *list(const char *directory, u32 n, bool *is_directory)
 #define DT_DIR 4
 #define DT_REG 8
 
-int file_getdents(struct file *f, u32 user, u32 length)
+static int directory_getdents(struct file *f, u32 user, u32 length)
 {
 	u32 done = 0;
 	bool is_directory;
 	const char *name;
 
-	if (f->kind != FILE_DIR)
-		return -ENOTDIR;
 	while ((name = list(f->path, f->offset, &is_directory)) != NULL) {
 		char entry[128] = {0};
 		u32 name_length = strnlen(name, 100);
@@ -271,5 +190,70 @@ int file_getdents(struct file *f, u32 user, u32 length)
 		f->offset++;
 	}
 	return done || !name ? (int)done : -EINVAL;
+}
+
+static void directory_close(struct file *f)
+{
+	kfree(f->path);
+}
+
+static const struct file_ops directory_ops = {
+	.getdents = directory_getdents,
+	.close = directory_close,
+};
+
+static struct file *open_directory(const char *path)
+{
+	u32 size = strlen(path) + 1;
+	char *copy = kmalloc(size);
+	struct file *f = copy ? file_new(&directory_ops, O_RDONLY, copy) : NULL;
+
+	if (f)
+		strcopy(copy, path, size);
+	else
+		kfree(copy);
+	return f;
+}
+
+struct file *file_open(const char *path, u32 flags, int *error)
+{
+	const char *data, *name = tmp_name(path);
+	struct file *f;
+	u32 size;
+
+	*error = -ENOMEM;
+	if (name && *name)
+		return tmp_open(name, flags, error);
+	if (!strcmp(path, "/dev/console"))
+		return file_console();
+	if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT)) {
+		*error = name || initfs_is_directory(path) ? -EISDIR : -EROFS;
+		return NULL;
+	}
+	if (!strcmp(path, "/proc/ps"))
+		return open_text(text_processes);
+	if (!strcmp(path, "/proc/meminfo"))
+		return open_text(text_memory);
+	data = initfs_find(path, &size);
+	if (!data && !name && !initfs_is_directory(path)) {
+		*error = -ENOENT;
+		return NULL;
+	}
+	if (!data)
+		return open_directory(path);
+	f = file_new(&data_ops, O_RDONLY, (void *)data);
+	if (f)
+		f->size = size;
+	return f;
+}
+
+int file_unlink(const char *path)
+{
+	const char *name = tmp_name(path);
+	u32 ignored;
+
+	if (name)
+		return tmp_unlink(name);
+	return initfs_find(path, &ignored) || initfs_is_directory(path) ? -EROFS : -ENOENT;
 }
 /*:*/

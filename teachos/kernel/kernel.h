@@ -285,7 +285,6 @@ void fpu_forget(struct process *p);
 void fpu_trap(void);			/* #NM: the FPU is wanted */
 
 /* ---- file.c -------------------------------------------------------------- */
-enum file_kind { FILE_CONSOLE, FILE_DATA, FILE_TEXT, FILE_DIR, FILE_PIPE, FILE_TMP };
 #define O_RDONLY	0x000u		/* Linux's numbers for i386 */
 #define O_WRONLY	0x001u
 #define O_RDWR		0x002u
@@ -293,21 +292,34 @@ enum file_kind { FILE_CONSOLE, FILE_DATA, FILE_TEXT, FILE_DIR, FILE_PIPE, FILE_T
 #define O_CREAT		0x040u
 #define O_TRUNC		0x200u
 #define O_APPEND	0x400u
+struct file;
+/* What a kind of file can do.  A NULL means that it can't: see file.c for the error.
+ * read, write: length bytes at address user of current, from f->offset on, which they
+ * move; both may sleep.  They return bytes done or -errno. */
+struct file_ops {
+	int (*read)(struct file *f, u32 user, u32 length);
+	int (*write)(struct file *f, u32 user, u32 length);
+	int (*getdents)(struct file *f, u32 user, u32 length);
+	void (*close)(struct file *f);		/* the last owner has gone */
+};
 struct file {
-	enum file_kind kind;
+	const struct file_ops *ops;
 	u32 refs;
 	u32 flags;		/* O_... */
-	struct pipe *pipe;	/* FILE_PIPE: O_WRONLY says which end */
-	struct tmp_file *tmp;	/* FILE_TMP */
-	const char *data;	/* FILE_DATA: in the image; FILE_TEXT: one page */
-	u32 size, offset;
-	char path[64];		/* FILE_DIR */
+	u32 offset;
+	u32 size;		/* DATA, TEXT */
+	union {			/* whatever ops need */
+		void *object;
+		const char *data;
+		char *path;
+	};
 };
+/* A new record with one owner and nothing but these in it; NULL: no memory. */
+struct file *file_new(const struct file_ops *ops, u32 flags, void *object);
 /* NULL: -errno in *error.  flags: O_... */
 struct file *file_open(const char *path, u32 flags, int *error);
 struct file *file_console(void);
-/* Both ends of a new pipe: [0] to read from, [1] to write to; 0 or -ENOMEM. */
-int file_pipe(struct file *ends[2]);
+bool file_is_console(const struct file *f);
 int file_unlink(const char *path);
 void file_get(struct file *f);
 void file_put(struct file *f);
@@ -316,22 +328,15 @@ int file_write(struct file *f, u32 user, u32 length);
 int file_getdents(struct file *f, u32 user, u32 length);
 
 /* ---- pipe.c: processes only, may sleep -------------------------------------- */
-struct pipe *pipe_create(void);		/* one reader, one writer; NULL: no memory */
-void pipe_close(struct pipe *pipe, bool writer);	/* the last one frees it */
-/* Bytes, 0 at the end, or -errno. */
-int pipe_read(struct pipe *pipe, u32 user, u32 length);
-int pipe_write(struct pipe *pipe, u32 user, u32 length);
+/* Both ends of a new pipe: [0] to read from, [1] to write to; 0 or -ENOMEM. */
+int file_pipe(struct file *ends[2]);
 
-/* ---- tmp.c: all return -errno if they can't -------------------------------- */
+/* ---- tmp.c: files in memory ------------------------------------------------- */
 const char *tmp_name(const char *path);	/* the part below /tmp; NULL: not in there */
 bool tmp_exists(const char *name);
 const char *tmp_list(u32 n);		/* the n-th name; NULL after the last */
-int tmp_open(const char *name, u32 flags, struct tmp_file **file);
-void tmp_put(struct tmp_file *t);	/* one owner fewer */
-int tmp_unlink(const char *name);
-u32 tmp_size(const struct tmp_file *t);
-int tmp_read(struct tmp_file *t, u32 offset, u32 user, u32 length);
-int tmp_write(struct tmp_file *t, u32 offset, u32 user, u32 length);
+struct file *tmp_open(const char *name, u32 flags, int *error);	/* as file_open() */
+int tmp_unlink(const char *name);	/* 0 or -errno */
 
 /* ---- initfs.c ------------------------------------------------------------ */
 const char *initfs_find(const char *path, u32 *size);	/* NULL: no such file */

@@ -32,7 +32,7 @@ static void wake_all(struct pipe *pipe)
 	irq_restore(irqs);
 }
 
-struct pipe *pipe_create(void)
+static struct pipe *pipe_create(void)
 {
 	struct pipe *pipe = kmalloc(sizeof(*pipe));
 	u32 frame = pipe ? frame_alloc() : 0;
@@ -45,18 +45,30 @@ struct pipe *pipe_create(void)
 	return pipe;
 }
 
-void pipe_close(struct pipe *pipe, bool writer)
+static void leave(struct pipe *pipe)
 {
-	if (writer)
-		pipe->writers--;
-	else
-		pipe->readers--;
 	if (pipe->readers || pipe->writers) {
 		wake_all(pipe);
 		return;
 	}
 	frame_put(virt_to_phys(pipe->data));
 	kfree(pipe);
+}
+
+static void reader_close(struct file *f)
+{
+	struct pipe *pipe = f->object;
+
+	pipe->readers--;
+	leave(pipe);
+}
+
+static void writer_close(struct file *f)
+{
+	struct pipe *pipe = f->object;
+
+	pipe->writers--;
+	leave(pipe);
 }
 
 /* The longest piece that does not go around the corner. */
@@ -67,8 +79,9 @@ static u32 piece(u32 at, u32 length)
 	return length < rest ? length : rest;
 }
 
-int pipe_read(struct pipe *pipe, u32 user, u32 length)
+static int pipe_read(struct file *f, u32 user, u32 length)
 {
+	struct pipe *pipe = f->object;
 	bool irqs = irq_save(), undisturbed = true;
 	u32 done, n;
 
@@ -104,8 +117,9 @@ static int wait_for_room(struct pipe *pipe, u32 need)
 	return undisturbed ? 0 : -EINTR;
 }
 
-int pipe_write(struct pipe *pipe, u32 user, u32 length)
+static int pipe_write(struct file *f, u32 user, u32 length)
 {
+	struct pipe *pipe = f->object;
 	u32 done, n, room;
 	int error;
 
@@ -121,5 +135,24 @@ int pipe_write(struct pipe *pipe, u32 user, u32 length)
 		wake_all(pipe);
 	}
 	return done;
+}
+
+static const struct file_ops reader_ops = {.read = pipe_read, .close = reader_close};
+static const struct file_ops writer_ops = {.write = pipe_write, .close = writer_close};
+
+int file_pipe(struct file *ends[2])
+{
+	struct pipe *pipe = pipe_create();
+
+	ends[0] = pipe ? file_new(&reader_ops, O_RDONLY, pipe) : NULL;
+	ends[1] = ends[0] ? file_new(&writer_ops, O_WRONLY, pipe) : NULL;
+	if (ends[1])
+		return 0;
+	kfree(ends[0]);
+	if (pipe) {
+		pipe->readers = pipe->writers = 0;
+		leave(pipe);
+	}
+	return -ENOMEM;
 }
 /*:*/

@@ -270,7 +270,7 @@ static int sys_ioctl(struct trap_frame *f)
 
 	if (!file)
 		return -EBADF;
-	if (file->kind != FILE_CONSOLE)
+	if (!file_is_console(file))
 		return -ENOTTY;
 	switch (f->ecx) {
 	case TCGETS:

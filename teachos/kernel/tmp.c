@@ -112,23 +112,7 @@ static int create(const char *name, struct tmp_file **link)
 	return 0;
 }
 
-int tmp_open(const char *name, u32 flags, struct tmp_file **file)
-{
-	struct tmp_file **link = find(name);
-	int error = 0;
-
-	if (!*link)
-		error = flags & O_CREAT ? create(name, link) : -ENOENT;
-	if (error)
-		return error;
-	*file = *link;
-	if ((flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY)
-		truncate(*file);
-	(*file)->refs++;
-	return 0;
-}
-
-void tmp_put(struct tmp_file *t)
+static void put(struct tmp_file *t)
 {
 	if (--t->refs)
 		return;
@@ -146,19 +130,13 @@ int tmp_unlink(const char *name)
 	if (!t)
 		return -ENOENT;
 	*link = t->next;
-	tmp_put(t);
+	put(t);
 	return 0;
 }
-
-u32 tmp_size(const struct tmp_file *t)
-{
-	return t->size;
-}
-
 /*:*/
 
 /*G:475 Reading and writing it, a page at a time */
-int tmp_read(struct tmp_file *t, u32 offset, u32 user, u32 length)
+static int read_at(struct tmp_file *t, u32 offset, u32 user, u32 length)
 {
 	static const u8 zeros[PAGE_SIZE];
 	u32 done, n, page;
@@ -203,7 +181,7 @@ static int make_page(struct tmp_file *t, u32 offset, u8 **page)
 	return 0;
 }
 
-int tmp_write(struct tmp_file *t, u32 offset, u32 user, u32 length)
+static int write_at(struct tmp_file *t, u32 offset, u32 user, u32 length)
 {
 	u32 done, n;
 	int error;
@@ -222,5 +200,54 @@ int tmp_write(struct tmp_file *t, u32 offset, u32 user, u32 length)
 			t->size = offset + n;
 	}
 	return done;
+}
+
+static int tmp_read(struct file *f, u32 user, u32 length)
+{
+	int n = read_at(f->object, f->offset, user, length);
+
+	f->offset += n > 0 ? n : 0;
+	return n;
+}
+
+static int tmp_write(struct file *f, u32 user, u32 length)
+{
+	struct tmp_file *t = f->object;
+	int n;
+
+	if (f->flags & O_APPEND)
+		f->offset = t->size;
+	n = write_at(t, f->offset, user, length);
+	f->offset += n > 0 ? n : 0;
+	return n;
+}
+
+static void tmp_close(struct file *f)
+{
+	put(f->object);
+}
+
+static const struct file_ops tmp_ops = {
+	.read = tmp_read,
+	.write = tmp_write,
+	.close = tmp_close,
+};
+
+struct file *tmp_open(const char *name, u32 flags, int *error)
+{
+	struct tmp_file **link = find(name);
+	struct file *f;
+
+	*error = *link ? 0 : flags & O_CREAT ? create(name, link) : -ENOENT;
+	if (*error)
+		return NULL;
+	*error = -ENOMEM;
+	f = file_new(&tmp_ops, flags, *link);
+	if (!f)
+		return NULL;
+	if ((flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY)
+		truncate(*link);
+	(*link)->refs++;
+	return f;
 }
 /*:*/
