@@ -30,6 +30,8 @@
 	X(TOO_MUCH, 22,		"more memory than the Host has, or than a Guest can have") \
 	X(BAD_INITRD, 23,	"the initrd is missing, unreadable, empty or too large") \
 	X(BAD_DISK, 24,		"a disk is missing, unusable or in use") \
+	X(NO_NETWORK, 25,	"a network cannot be had: a port in use, a card or usernet missing") \
+	X(NET_PERMISSION, 26,	"no permission for a tap, a raw card, or a port below 1024") \
 	X(NO_MACHINE, 30,	"no /dev/lguest, and no nested machine possible") \
 	X(NO_PERMISSION, 31,	"no permission to open /dev/lguest") \
 	X(INTERFACE, 32,	"lg.ko and the Launcher speak different interfaces") \

@@ -103,8 +103,10 @@ static int life_after_life(const struct options *o, struct image *img, struct in
 			stats_write(o->stats, &end, boots);
 		bus_stop(bus);
 		host_close();
-		if (end.status != RUN_RESTART)
+		if (end.status != RUN_RESTART) {
+			net_farewell();
 			return end.status;
+		}
 		memory_wipe(bus->mem);
 		image_close(img);
 		if (host_open(&c) || image_open(img, o->kernel, &c) ||
@@ -121,6 +123,7 @@ int main(int argc, char **argv)
 	struct initrd rd = { .fd = -1 };
 	struct guest_memory memory;
 	struct disk disk[DISKS_MAX];
+	struct net_link net[NETS_MAX];
 	struct bus bus;
 	struct complaint c;
 
@@ -139,6 +142,9 @@ int main(int argc, char **argv)
 		capsule_enter(&o, disk, argc, argv, &c);
 		die_complaining(&c);
 	}
+	for (unsigned i = 0; i < o.nets; i++)
+		if (net_open(&o.net[i], &net[i], &c))
+			die_complaining(&c);
 	if (host_open(&c) || memory_create(&memory, o.memory, &c))
 		die_complaining(&c);
 
@@ -146,6 +152,8 @@ int main(int argc, char **argv)
 	bus_create(&bus, &memory);
 	for (unsigned i = 0; i < o.disks; i++)
 		bus_add(&bus, block_create(&disk[i]));
+	for (unsigned i = 0; i < o.nets; i++)
+		bus_add(&bus, net_create(&net[i]));
 	if (o.rng)
 		bus_add(&bus, rng_create());
 	bus_add(&bus, console_create(o.no_escape));

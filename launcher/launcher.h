@@ -17,6 +17,11 @@
  *	porter.c	the one thread that waits for the outside world
  *	console.c	the first device
  *	block.c		a disk, which is a file
+ *	net.c		a network card, which does not understand a word of what it carries
+ *	net_words.c	`--net user,hostfwd=tcp::8080-:80`: what may that mean?
+ *	tap.c		a card of this machine's at the other end
+ *	neighbour.c	or a process that plays the Internet ...
+ *	usernet.c	... which is a program of its own
  *	rng.c		random numbers
  *	run.c		the loop: run, look why it stopped, again
  *	postmortem.c	why did it die?
@@ -27,6 +32,7 @@
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -58,6 +64,7 @@ void say(const char *format, ...) FORMAT(1, 2);
 /* The same, with --verbose only. */
 void verbose(const char *format, ...) FORMAT(1, 2);
 void verbose_on(void);
+bool is_verbose(void);
 /* say(), then exit(status).  Any thread. */
 _Noreturn void die(int status, const char *format, ...) FORMAT(2, 3);
 _Noreturn void die_complaining(const struct complaint *c);
@@ -70,11 +77,32 @@ _Noreturn void die_complaining(const struct complaint *c);
 
 #define DISKS_MAX	12	/* with the others they share BUS_DEVICES and the interrupts */
 
+#define NETS_MAX	4
+#define FORWARDS_MAX	16
+
 enum capsule { CAPSULE_AUTO, CAPSULE_NEVER, CAPSULE_ALWAYS };
 
 struct disk_wish {
 	const char *name;
 	bool read_only;
+};
+
+struct net_forward {
+	bool udp;
+	struct in_addr host_addr, guest_addr;	/* 0.0.0.0: any of ours */
+	uint16_t host_port, guest_port;		/* in our byte order */
+};
+
+struct net_wish {
+	enum { NET_USER, NET_RAW, NET_TAP, NET_BRIDGE } kind;
+	const char *text;	/* what stood after --net or --tunnet */
+	char name[16];		/* of the card or the bridge */
+	struct in_addr addr;	/* NET_TAP: of our side */
+	unsigned bits;		/* 1..30 */
+	bool has_mac;
+	uint8_t mac[6];
+	unsigned forwards;	/* NET_USER only */
+	struct net_forward forward[FORWARDS_MAX];
 };
 
 struct options {
@@ -87,6 +115,8 @@ struct options {
 	enum capsule capsule;
 	unsigned disks;
 	struct disk_wish disk[DISKS_MAX];
+	unsigned nets;
+	struct net_wish net[NETS_MAX];
 	int kernel_index;	/* argv[kernel_index] is the kernel */
 	char command_line[COMMAND_LINE_MAX + 1];
 };
@@ -343,6 +373,36 @@ struct disk {
 int disk_open(struct disk *d, const char *name, bool read_only, struct complaint *c);
 /* Makes the device and its thread.  *d must stay. */
 struct device *block_create(const struct disk *d);
+
+/* ---- net_words.c --------------------------------------------------------- */
+
+/* Reads what stood after --net, or after --tunnet.  text must stay.  0 or a status. */
+int net_parse(struct net_wish *w, bool tunnet, const char *text, struct complaint *c);
+/* A port could not be opened, and errno was error.  Returns a status. */
+int net_complain_port(const struct net_forward *f, int error, struct complaint *c);
+
+/* ---- tap.c, neighbour.c -------------------------------------------------- */
+
+#define NEIGHBOUR_FD	3	/* where usernet finds its end of the socket */
+
+/* An open network: write() sends a frame, read() gets one, neither waits. */
+struct net_link {
+	int fd;
+	char name[32];
+	uint8_t mac[6];		/* for the Guest's card */
+};
+
+/* Opens what was wished for.  Before any thread.  Returns 0 or a status. */
+int net_open(const struct net_wish *w, struct net_link *link, struct complaint *c);
+/* Starts usernet, for NET_USER.  Returns 0 and *fd, or a status. */
+int neighbour_start(const struct net_wish *w, int *fd, struct complaint *c);
+
+/* ---- net.c --------------------------------------------------------------- */
+
+/* Makes the device and its two threads.  The fd is its own from now on. */
+struct device *net_create(const struct net_link *link);
+/* Says what was sent and what was lost, with --verbose.  At the end. */
+void net_farewell(void);
 
 /* ---- rng.c --------------------------------------------------------------- */
 

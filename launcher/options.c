@@ -22,13 +22,15 @@
 #include "launcher.h"
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
-       OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG };
+       OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "initrd", required_argument, NULL, OPT_INITRD },
 	{ "block", required_argument, NULL, OPT_BLOCK },
+	{ "net", required_argument, NULL, OPT_NET },
+	{ "tunnet", required_argument, NULL, OPT_TUNNET },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "stats", required_argument, NULL, OPT_STATS },
@@ -47,6 +49,13 @@ void options_help(void)
 "  MB, --memory=MB      the Guest's memory in MiB, or 512M, 1G (default %d, at most %d)\n"
 "  --initrd=FILE        a file for the Guest, put at the top of its memory\n"
 "  --block=FILE[,ro]    a disk with the sectors of FILE; ',ro': read-only (may be repeated)\n"
+"  --net=user[,hostfwd=tcp|udp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT]...\n"
+"                       a network of its own: 10.0.2.15, gateway .2, DNS .3; needs no rights;\n"
+"                       hostfwd: what comes in at HOSTPORT here goes to the Guest's GUESTPORT\n"
+"  --tunnet=IP[/BITS]   a tap, a card of this machine's with this address, its wire the Guest's\n"
+"  --tunnet=bridge:NAME the same, plugged into a bridge\n"
+"  --net=raw:CARD       all that passes through CARD, which should have no other user\n"
+"                       (each may end with ',mac=02:00:00:00:00:01')\n"
 "  --rng                a device that gives random numbers\n"
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
 "  --stats=FILE         write the Host's counters there at the end, as JSON\n"
@@ -203,6 +212,26 @@ static int take_disk(struct options *o, char *text, struct complaint *c)
 	return 0;
 }
 
+/* Two would both be 10.0.2.15. */
+static int take_net(struct options *o, bool tunnet, const char *text, struct complaint *c)
+{
+	struct net_wish *w = &o->net[o->nets];
+	int status;
+
+	if (o->nets == NETS_MAX)
+		return complain(c, STATUS_USAGE, "--%s=%s: a Guest can have at most %d networks",
+				tunnet ? "tunnet" : "net", text, NETS_MAX);
+	status = net_parse(w, tunnet, text, c);
+	if (status)
+		return status;
+	for (unsigned i = 0; i < o->nets; i++)
+		if (w->kind == NET_USER && o->net[i].kind == NET_USER)
+			return complain(c, STATUS_USAGE, "--net=%s: --net=user was given before; "
+					"expected it once, with all forwards", text);
+	o->nets++;
+	return 0;
+}
+
 static int take_option(struct options *o, int opt, const char *word, struct complaint *c)
 {
 	if (opt >= OPT_MEMORY && optarg && !*optarg && opt != OPT_MEMORY)
@@ -220,6 +249,9 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 		return 0;
 	case OPT_BLOCK:
 		return take_disk(o, optarg, c);
+	case OPT_NET:
+	case OPT_TUNNET:
+		return take_net(o, opt == OPT_TUNNET, optarg, c);
 	case OPT_RNG:
 		o->rng = true;
 		return 0;

@@ -44,6 +44,11 @@ int complain(struct complaint *c, int status, const char *format, ...)
 	return status;
 }
 
+bool is_verbose(void)
+{
+	return talkative;
+}
+
 void say(const char *format, ...)
 {
 	va_list args;

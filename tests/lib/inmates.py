@@ -19,7 +19,8 @@ CODE = re.compile(r"\bE-[A-Z]+-\d+\b")
 class Inmate:
     """The `; key: value` lines at the top of a source file (` * key: value` in C)."""
 
-    KEYS = {"expect", "status", "output", "forbidden", "repeated", "run", "memory", "timeout"}
+    KEYS = {"expect", "status", "output", "forbidden", "repeated", "run", "memory", "timeout",
+            "options"}
 
     def __init__(self, path):
         self.name = os.path.splitext(os.path.basename(path))[0]
@@ -32,6 +33,7 @@ class Inmate:
         self.expect = values["expect"][0] if values["expect"] else None
         self.memory = int(values["memory"][0]) if values["memory"] else 16
         self.patience = int(values["timeout"][0]) if values["timeout"] else PATIENCE
+        self.options = "".join(o + " " for o in values["options"])
         self.output = values["output"]
         self.forbidden = values["forbidden"]
         self.repeated = [r.split(" ", 1) for r in values["repeated"]]
@@ -56,8 +58,8 @@ class Inmate:
 
     def command(self, arguments):
         """The Launcher's command line inside the machine."""
-        return "/bin/launcher --timeout=%d %d /root/%s.elf %s" % (
-            self.patience, self.memory, self.name, arguments)
+        return "/bin/launcher --timeout=%d %s%d /root/%s.elf %s" % (
+            self.patience, self.options, self.memory, self.name, arguments)
 
     def judge(self, arguments, output, status):
         """None if all is well, else the reason why not."""

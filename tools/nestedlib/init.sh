@@ -21,6 +21,7 @@ mount -t debugfs none /sys/kernel/debug
 mkdir -p /dev/pts /dev/shm
 mount -t devpts none /dev/pts
 mkdir -p /tmp
+ip link set lo up
 
 . /etc/nested.conf
 

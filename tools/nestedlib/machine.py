@@ -124,6 +124,14 @@ def find_module(request, kernel):
     return path
 
 
+def shared_libraries(program):
+    """The files that a dynamic program is loaded with, by the paths it knows them by."""
+    text = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          universal_newlines=True).stdout
+    paths = [word for line in text.splitlines() for word in line.split() if word.startswith("/")]
+    return [p for p in paths if os.path.exists(p)]
+
+
 def read_file(path, what):
     try:
         with open(path, "rb") as f:
@@ -184,6 +192,12 @@ class Machine:
                 a.file("bin/launcher", read_file(launcher, "launcher")[0], 0o755)
             elif request.command and request.command[0] in ("/bin/launcher", "launcher"):
                 raise NestedError("no %s; build it with: make" % os.path.relpath(launcher))
+        # The Launcher is static, its neighbour for `--net user` is not.
+        usernet = os.path.join(build_dir(), "launcher", "usernet")
+        if os.path.exists(usernet) and "/bin/usernet" not in destinations:
+            a.file("bin/usernet", read_file(usernet, "usernet")[0], 0o755)
+            for library in shared_libraries(usernet):
+                a.file(library, read_file(library, "library")[0], 0o755)
         module = find_module(request, kernel)
         if module:
             a.file("lib/lg.ko", read_file(module, "module")[0])
