@@ -7,6 +7,7 @@
  :*/
 #include "kernel.h"
 #include "lguest.h"
+#include "multiboot.h"
 
 #define VALUE(name, value) asm volatile("\n->" #name " %c0" : : "i"(value))
 
@@ -24,5 +25,8 @@ void asm_values(void)
 	VALUE(PTE_KERNEL, PTE_P | PTE_RW | PTE_A | PTE_D);
 	VALUE(DIR_BOOT, PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D);
 	VALUE(FRAME_VECTOR, offsetof(struct trap_frame, vector));
+	VALUE(MULTIBOOT_HEADER, MULTIBOOT_HEADER);
+	VALUE(MULTIBOOT_LOADED, MULTIBOOT_LOADED);
+	VALUE(MULTIBOOT_LINE, MULTIBOOT_LINE);
 	VALUE(PV_RETURN, offsetof(struct pv_ops, return_from_trap));
 }

@@ -36,6 +36,15 @@ u64 clock_now(void)
 	return pv.now();
 }
 
+/* No division here overflows 32 bits as long as khz is at least 1000. */
+u64 tsc_to_ns(u64 ticks, u32 khz)
+{
+	u32 rest;
+	u64 ms = div64(ticks, khz, &rest);
+
+	return ms * NS_PER_MS + div64((u64)rest * NS_PER_MS, khz, NULL);
+}
+
 static void clock_interrupt(unsigned int irq)
 {
 	(void)irq;

@@ -52,8 +52,8 @@ static bool within(u32 n, u32 begin, u32 end)
 
 /*
  * first_free: the first physical byte after the kernel's image; the table of frames
- * is put there.  What lies between 4 KiB and 1 MiB is free as well: this PC never
- * had a BIOS.
+ * is put there.  What lies between 4 KiB and 1 MiB is free as well: all of it in a Guest,
+ * whose PC never had a BIOS, some of it on a real one.
  */
 void frame_init(u32 first_free, u32 memory)
 {
@@ -68,7 +68,7 @@ void frame_init(u32 first_free, u32 memory)
 		panic("%u KiB of memory do not even hold the kernel", memory >> 10);
 	memset(frames, 0, frame_count * sizeof(*frames));
 	for (n = frame_count - 1; n > 0; n--) {
-		if (within(n, 1u << 20, table_end) ||
+		if (within(n, boot_info.low_memory, table_end) ||
 		    within(n, boot_info.ramdisk, boot_info.ramdisk + boot_info.ramdisk_size))
 			frames[n].refs = 1;
 		else

@@ -5,7 +5,9 @@
  * and this header is the table of contents: the prototypes stand under the name of
  * the file that keeps the promise.
  *
+ *	boot.asm	the first instructions, and who gave us the machine
  *	arch/lguest/	how a Guest starts, and its answers to struct pv_ops
+ *	arch/native/	how a machine starts, and its answers to the same questions
  *	main.c		from the first C line to the first process
  *	trap.asm, trap.c	every way into the kernel, and the one way out
  *	irq.c, clock.c	interrupts, and the one of them that makes time pass
@@ -55,6 +57,7 @@ static inline u32 virt_to_phys(const void *virt)
 /* What a back end knows before C runs; it fills this in, then calls kernel_main(). */
 struct boot_info {
 	u32 memory;		/* bytes of RAM, from physical 0 */
+	u32 low_memory;		/* ... and of those below 1 MiB, how many are really there */
 	u32 ramdisk, ramdisk_size;	/* what the boot loader brought along; 0: nothing */
 	u32 reserved_top;	/* bytes at the top of the address space to keep off */
 	char command_line[512];
@@ -143,6 +146,8 @@ extern u32 irq_count[IRQ_COUNT];
 #define SLICE_NS	(10 * NS_PER_MS)
 void clock_init(void);
 u64 clock_now(void);			/* pv.now(), and it will be later next time */
+/* khz: 1000 or more. */
+u64 tsc_to_ns(u64 ticks, u32 khz);
 /* Makes sure that an interrupt comes no later than deadline (pv.now() terms). */
 void clock_request(u64 deadline);
 
@@ -385,7 +390,7 @@ bool tty_is_raw(void);
 void tty_set_raw(bool wish);
 
 /* ---- drivers ------------------------------------------------------------- */
-void bus_init(void);
+void bus_init(void);			/* lguest_bus.c */
 
 /* ---- selftest.c, bench.c ------------------------------------------------- */
 void selftest_run(const char *pattern) __attribute__((noreturn));

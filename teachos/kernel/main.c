@@ -15,6 +15,7 @@
 #include "kernel.h"
 
 struct boot_info boot_info;
+struct pv_ops pv;
 extern char kernel_end[];
 
 #define MAX_WORDS 24
@@ -98,7 +99,7 @@ void kernel_main(void)
 	paging_init();
 	fpu_init();
 	clock_init();
-	bus_init();
+	pv.find_devices();
 	pv.irq_enable();
 	print("%u KiB of memory free\n", frames_free() * (PAGE_SIZE / 1024));
 	follow_command_line();

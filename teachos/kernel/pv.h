@@ -32,6 +32,9 @@ struct pv_ops {
 	void (*irq_enable)(void);
 	bool (*irq_enabled)(void);
 	void (*irq_mask)(unsigned int irq, bool masked);
+	/* Vector IRQ_VECTOR + irq has come, interrupts are off: calls irq_dispatch() if it
+	 * is one that was asked for, and tells the controller when that is done. */
+	void (*interrupt)(unsigned int irq);
 	void (*halt)(void);		/* enable interrupts and sleep until one came */
 
 	/* What the processor keeps in tables of its own. */
@@ -57,11 +60,13 @@ struct pv_ops {
 	u64 (*now)(void);
 	bool (*now_needs_ticks)(void);
 
-	/* First and last words. */
+	/* First and last words.  find_devices() looks on the bus, whichever it is. */
+	void (*find_devices)(void);
 	void (*early_print)(const char *text);
 	void (*shutdown)(const char *text, enum shutdown_how how);	/* does not return */
 };
 
+/* Empty until the back end has found out that it is the one: it copies its own here. */
 extern struct pv_ops pv;
 /*:*/
 

@@ -87,7 +87,8 @@ void selftest_run(const char *pattern)
 	for (t = selftests; t < selftests_end; t++) {
 		const char *why;
 
-		if (pattern && !strstr(t->name, pattern))
+		if ((t->only && strcmp(t->only, pv.name)) ||
+		    (pattern && !strstr(t->name, pattern)))
 			continue;
 		skipped = false;
 		why = t->run();

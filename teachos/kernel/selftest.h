@@ -22,14 +22,21 @@
 
 struct selftest {
 	const char *name;
+	const char *only;		/* the back end (pv.name) that it is about; NULL: any */
 	const char *(*run)(void);
 };
 
-#define SELFTEST(function, title) \
+/* A file about one back end says which before it includes this. */
+#ifndef SELFTEST_ONLY
+#define SELFTEST_ONLY NULL
+#endif
+#define SELFTEST_FOR(backend, function, title) \
 	static const char *function(void); \
 	static const struct selftest function##_entry \
-		__attribute__((section(".selftests"), used, aligned(4))) = {title, function}; \
+		__attribute__((section(".selftests"), used, aligned(4))) = \
+		{title, backend, function}; \
 	static const char *function(void)
+#define SELFTEST(function, title) SELFTEST_FOR(SELFTEST_ONLY, function, title)
 
 /* Formats into a buffer of its own, good until the next call. */
 const char *test_message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -68,7 +75,7 @@ int run_usertest(const char *name);
 /* The same with any program, NAME being its argument. */
 int run_program(const char *path, const char *name);
 
-/* Idles in ring 1 without any clock: about so many thousand instructions. */
+/* Idles in the kernel without any clock: about so many thousand instructions. */
 void spin_thousands(u32 count);
 /* Spins until *word differs from value, at most a few seconds; true if it does. */
 bool spin_until_changed(volatile u32 *word, u32 value);

@@ -112,19 +112,6 @@ SELFTEST(disabled, "irq/an interrupt waits while they are off")
 	return NULL;
 }
 
-SELFTEST(no_gate, "irq/without a gate it stays pending")
-{
-	u32 before = irq_count[0];
-
-	pv.set_gate(IRQ_VECTOR, 0, 0);
-	pv.clock_arm(NS_PER_MS);
-	spin_thousands(20000);
-	CHECK_EQUAL(irq_count[0], before);
-	trap_set_gate(IRQ_VECTOR, trap_stub(IRQ_VECTOR), GATE_INTERRUPT, 0);
-	CHECK(spin_until_changed(&irq_count[0], before), "it never came");
-	return NULL;
-}
-
 SELFTEST(sleeping, "clock/the kernel sleeps 30 ms")
 {
 	u32 before = irq_count[0];

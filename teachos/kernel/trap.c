@@ -170,7 +170,7 @@ void trap_handler(struct trap_frame *frame)
 	u32 vector = frame->vector, address = 0;
 
 	if (vector >= IRQ_VECTOR) {
-		irq_dispatch(vector - IRQ_VECTOR);
+		pv.interrupt(vector - IRQ_VECTOR);
 		if (from_user(frame))
 			return_to_user();
 		return;

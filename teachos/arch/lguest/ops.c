@@ -12,7 +12,7 @@ void lguest_return(void);
 /* From ring.c. */
 void lguest_batch_begin(void);
 void lguest_batch_end(void);
-/* Called by boot.asm, once the two views of memory exist. */
+/* Called by kernel/boot.asm, once the two views of memory exist. */
 void lguest_start(void) __attribute__((noreturn));
 
 /* The page both sides scribble on.  Interrupts begin off, all of them masked, and
@@ -152,17 +152,8 @@ static void lguest_clock_arm(u32 delta)
 /*
  * Two clocks.  With a trustworthy TSC the Host tells its rate; without, it writes
  * the wall clock into lguest_data whenever it delivers an interrupt, so time then
- * passes in steps.  tsc_khz is at least 1 MHz when it isn't 0, so the 32-bit
- * divisions below can't overflow.
+ * passes in steps.  tsc_khz is at least 1 MHz when it isn't 0.
  */
-static u64 tsc_to_ns(u64 ticks)
-{
-	u32 rest;
-	u64 ms = div64(ticks, lguest_data.tsc_khz, &rest);
-
-	return ms * NS_PER_MS + div64((u64)rest * NS_PER_MS, lguest_data.tsc_khz, NULL);
-}
-
 static u64 wall_clock(void)
 {
 	u32 s, ns;
@@ -180,7 +171,8 @@ u32 boot_time_s;		/* the wall clock as INIT left it */
 static u64 lguest_now(void)
 {
 	static u64 latest;
-	u64 now = (lguest_data.tsc_khz ? tsc_to_ns(rdtsc()) : wall_clock()) - clock_base;
+	u64 now = (lguest_data.tsc_khz ? tsc_to_ns(rdtsc(), lguest_data.tsc_khz) :
+		   wall_clock()) - clock_base;
 
 	if ((int64_t)(now - latest) > 0)	/* a wall clock may be set back */
 		latest = now;
@@ -206,13 +198,14 @@ static void lguest_shutdown(const char *text, enum shutdown_how how)
 		;
 }
 
-struct pv_ops pv = {
+static const struct pv_ops lguest_ops = {
 	.return_from_trap = lguest_return,
 	.name = "lguest",
 	.irq_disable = lguest_irq_disable,
 	.irq_enable = lguest_irq_enable,
 	.irq_enabled = lguest_irq_enabled,
 	.irq_mask = lguest_irq_mask,
+	.interrupt = irq_dispatch,	/* the Host needs no thanks */
 	.halt = lguest_halt,
 	.set_gate = lguest_set_gate,
 	.set_segment = lguest_set_segment,
@@ -230,6 +223,7 @@ struct pv_ops pv = {
 	.clock_arm = lguest_clock_arm,
 	.now = lguest_now,
 	.now_needs_ticks = lguest_now_needs_ticks,
+	.find_devices = bus_init,
 	.early_print = lguest_early_print,
 	.shutdown = lguest_shutdown,
 };
@@ -254,7 +248,9 @@ void lguest_start(void)
 
 	memcpy(&memory, params + BOOT_E820_MAP + 8, sizeof(memory));
 	memcpy(&line, params + BOOT_CMD_LINE_PTR, sizeof(line));
+	pv = lguest_ops;
 	boot_info.memory = memory;
+	boot_info.low_memory = 1u << 20;	/* no hole: there was never a BIOS */
 	memcpy(&boot_info.ramdisk, params + BOOT_RAMDISK, 4);
 	memcpy(&boot_info.ramdisk_size, params + BOOT_RAMDISK + 4, 4);
 	boot_info.reserved_top = lguest_data.reserve_mem;
@@ -262,7 +258,7 @@ void lguest_start(void)
 		strcopy(boot_info.command_line, phys_to_virt(line),
 			sizeof(boot_info.command_line));
 	boot_time_s = lguest_data.time.tv_sec;
-	clock_base = lguest_data.tsc_khz ? tsc_to_ns(rdtsc()) : wall_clock();
+	clock_base = lguest_data.tsc_khz ? tsc_to_ns(rdtsc(), lguest_data.tsc_khz) : wall_clock();
 	kernel_main();
 }
 /*:*/
