@@ -28,8 +28,8 @@ void bench_print(const char *name, u32 value10, const char *unit);
 /* Both lines of a result: NAME and NAME_min. */
 void bench_report(const char *name, struct bench_result r);
 
-/* The back end's own measurements, and its share of system calls. */
-void bench_backend(void);
+/* What only one back end has: arch/lguest. */
+void bench_lguest(void);
 /* A handler for vector 0x80 that answers getpid by returning, without a word. */
 extern char bench_bare_syscall[];
 /*:*/

@@ -144,6 +144,55 @@ static void switches(const char *name, u32 n)
 	}
 }
 
+/* A child reads what we write: PIPE_KIB kilobytes, a page at a time.  The first byte of
+ * each batch that comes back says that all of it has arrived. */
+#define PIPE_KIB 64
+
+static void pipe_child(int from, int back)
+{
+	static char buffer[4096];
+	u32 have = 0;
+	int n;
+
+	while ((n = read(from, buffer, sizeof(buffer))) > 0) {
+		have += n;
+		if (have == PIPE_KIB * 1024) {
+			write(back, buffer, 1);
+			have = 0;
+		}
+	}
+	exit(0);
+}
+
+static void pipe_batch(int to, int back)
+{
+	static char buffer[4096];
+	u32 i;
+
+	for (i = 0; i < PIPE_KIB / 4; i++)
+		write(to, buffer, sizeof(buffer));
+	read(back, buffer, 1);
+}
+
+static void pipe_throughput(void)
+{
+	int there[2], back[2], status;
+
+	pipe(there);
+	pipe(back);
+	if (!fork()) {
+		close(there[1]);
+		close(back[0]);
+		pipe_child(there[0], back[1]);
+	}
+	close(there[0]);
+	close(back[1]);
+	pipe_batch(there[1], back[0]);
+	MEASURE("pipe_kib", PIPE_KIB, pipe_batch(there[1], back[0]));
+	close(there[1]);
+	waitpid(-1, &status, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc == 2 ? argv[1] : "";
@@ -166,8 +215,11 @@ int main(int argc, char **argv)
 		switches("context_switch_2", 2);
 	else if (!strcmp(what, "switch8"))
 		switches("context_switch_8", 8);
+	else if (!strcmp(what, "pipe"))
+		pipe_throughput();
 	else
-		die("benchuser: expected bare, loop, syscall, zero, cow, fork, exec, switch2 or switch8\n");
+		die("benchuser: expected bare, loop, syscall, zero, cow, fork, exec, switch2, switch8 "
+		    "or pipe\n");
 	return 0;
 }
 /*:*/

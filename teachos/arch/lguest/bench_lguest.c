@@ -199,7 +199,7 @@ static void bench_context(u32 null10)
 	frame_put(frame);
 }
 
-void bench_backend(void)
+void bench_lguest(void)
 {
 	struct hcall_args null = {LHCALL_FLUSH_ASYNC, 0, 0, 0, 0};
 	struct bench_result r;

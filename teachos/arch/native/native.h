@@ -92,7 +92,5 @@ void vga_init(void);
 void vga_write(const char *text, u32 length);
 void keyboard_listen(void);
 
-/* ---- virtio_pci.c ---------------------------------------------------------- */
-void pci_find_devices(void);
 
 #endif

@@ -56,7 +56,6 @@ static void find_devices(void)
 {
 	serial_listen();
 	keyboard_listen();
-	pci_find_devices();
 }
 /*:*/
 
