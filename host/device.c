@@ -20,7 +20,7 @@ atomic_long_t lg_guests;
 
 static unsigned int table_limit = LG_TABLES - 1;
 module_param(table_limit, uint, 0644);
-MODULE_PARM_DESC(table_limit, "shadow page tables one Guest may have (16 to 2047)");
+MODULE_PARM_DESC(table_limit, "shadow page tables one Guest may have (16 to 2047; with 1 to 15 none can live)");
 
 static int lg_open(struct inode *inode, struct file *file)
 {
@@ -71,7 +71,7 @@ static int create(struct lg_guest *g, void __user *arg)
 
 	/* A failure half-way leaves a Guest that can only be closed: g->task is set. */
 	g->task = get_task_struct(current);
-	g->lg.table_limit = clamp(READ_ONCE(table_limit), 16u, LG_TABLES - 1u);
+	g->lg.table_limit = min(READ_ONCE(table_limit), LG_TABLES - 1u);
 	err = lg_memory_init(g, c.memory, c.pages);
 	if (err)
 		return err;

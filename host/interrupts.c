@@ -71,6 +71,7 @@ enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error
 	enum lg_result r;
 
 	if (!gate->present || !lg->initialised) {
+		lg->stats.fatal[vector] = 1;
 		lg_kill(lg, LG_TRAP_UNHANDLED, "unhandled trap %u at %#x (%#x)", vector,
 			(u32)regs->eip, vector == LG_VECTOR_PF ? (u32)lg->pages->cr2 : error);
 		return LG_OUT;
@@ -134,14 +135,21 @@ enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error
  *
  * LG_OUT: the Guest sleeps, or is dead.
  */
-static noinline enum lg_result deliver_interrupt(struct lguest *lg, u32 pending)
+static noinline enum lg_result deliver_interrupt(struct lguest *lg)
 {
 	struct lguest_data *data = lg->data;
-	u32 irq = __builtin_ctz(pending), bit = 1u << irq;
-	bool first_look = !(lg->irqs_seen & bit);
+	u32 pending = candidates(lg);
+	u32 irq, bit, sec, nsec;
+	bool first_look;
 	enum lg_result r;
-	u32 sec, nsec;
 
+	if (!pending) {
+		lg_count(lg, irq_blocked);
+		return LG_RESUME;
+	}
+	irq = __builtin_ctz(pending);
+	bit = 1u << irq;
+	first_look = !(lg->irqs_seen & bit);
 	lg->irqs_seen |= pending;
 	if (in_noirq_range(lg)) {
 		lg_count(lg, irq_in_noirq);
@@ -189,16 +197,14 @@ static noinline enum lg_result deliver_interrupt(struct lguest *lg, u32 pending)
 enum lg_result lg_before_entry(struct lguest *lg)
 {
 	enum lg_result r;
-	u32 pending;
 
 	if (unlikely(lg->stack_unpinned)) {
 		r = lg_pin_stack(lg);
 		if (r != LG_RESUME)
 			return r;
 	}
-	pending = candidates(lg);
-	if (unlikely(pending)) {
-		r = deliver_interrupt(lg, pending);
+	if (unlikely(READ_ONCE(lg->irqs))) {
+		r = deliver_interrupt(lg);
 		if (r != LG_RESUME)
 			return r;
 	}

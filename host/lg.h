@@ -127,6 +127,7 @@ struct lg_table {
 	u16 next;		/* free list */
 };
 #define LG_TABLES	2048	/* what 11 spare bits of an entry can number: 8 MiB */
+#define LG_TABLES_LEAST	16	/* any one instruction gets along with these */
 #define LG_TABLE_ENTRIES 512
 
 /* The shadow of one address space: four tables of the second level (1 GiB each). */

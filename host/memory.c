@@ -141,7 +141,7 @@ int lg_fetch_tables(struct lg_guest *g)
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	while (lg->free_tables < 2) {
-		if (lg->tables < 4) {
+		if (lg->tables < LG_TABLES_LEAST) {
 			lg_kill(lg, LG_PT_NO_MEMORY, "out of memory for shadow page tables");
 			return 0;
 		}

@@ -27,6 +27,7 @@
 	/* Segments and gates */ \
 	X(SEG_GDT_INDEX,	"E-SEG-01", "the GDT has 32 entries") \
 	X(SEG_LOAD,		"E-SEG-02", "a segment register cannot be loaded on the way in") \
+	X(SEG_VM86,		"E-SEG-03", "the Guest got into virtual-8086 mode, which is not offered") \
 	X(TRAP_VECTOR,		"E-TRAP-01", "the IDT has 256 entries") \
 	X(TRAP_GATE_TYPE,	"E-TRAP-02", "a gate is neither an interrupt gate nor a trap gate") \
 	X(TRAP_UNHANDLED,	"E-TRAP-03", "a trap came and the Guest has no gate for it") \

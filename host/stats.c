@@ -60,6 +60,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	show_array(m, "exit_vector", g->lg.stats.exit_vector, 256);
 	show_array(m, "reflected", g->lg.stats.reflected, 256);
 	show_array(m, "direct", g->lg.stats.direct, 256);
+	show_array(m, "fatal", g->lg.stats.fatal, 256);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

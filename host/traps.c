@@ -282,7 +282,11 @@ enum lg_result lg_handle_exit(struct lguest *lg)
 	u32 trapno = regs->trapno;
 
 	if (unlikely(trapno >= 256)) {
-		if (trapno & LG_TRAP_BUG)
+		/* No processor lets an IRET do that in 64-bit mode; QEMU's TCG does. */
+		if ((trapno & LG_TRAP_BUG) && (regs->eflags & LG_EFLAGS_VM))
+			lg_kill(lg, LG_SEG_VM86, "trap %u in virtual-8086 mode at %#x:%#x: an IRET set EFLAGS.VM, and this processor let it",
+				trapno & 0xff, (u32)regs->cs, (u32)regs->eip);
+		else if (trapno & LG_TRAP_BUG)
 			lg_kill(lg, LG_HOST_SWITCHER, "trap %u in the Switcher, error %#x: this is a bug of the Host",
 				trapno & 0xff, (u32)regs->error);
 		else

@@ -13,7 +13,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	1
+#define LG_INTERFACE	2
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -123,6 +123,7 @@ struct lg_state {
 	X(irq_at_once,		"of these, at the first look after they were raised") \
 	X(irq_waited,		"looks that found the Guest's interrupts disabled") \
 	X(irq_in_noirq,		"looks that found eip in the no-interrupt range") \
+	X(irq_blocked,		"looks that found only interrupts that the Guest masks") \
 	X(irq_no_gate,		"looks that found no gate for the interrupt") \
 	X(irq_woke,		"interrupts that ended a HALT") \
 	X(irq_coalesced,	"raises of an interrupt that was pending already") \
@@ -148,6 +149,7 @@ struct lg_stats {
 	__u64 exit_vector[256];		/* exits to the Host */
 	__u64 reflected[256];		/* traps the Host gave to the Guest */
 	__u64 direct[256];		/* traps the Switcher gave to the Guest */
+	__u64 fatal[256];		/* traps the Guest had no gate for: 0 or 1 */
 };
 
 #define LG_IOC_CREATE	_IOW('L', 0, struct lg_create)

@@ -107,6 +107,7 @@ static void print_all(FILE *f, const struct lg_stats *s, const struct ending *en
 	print_array(f, "exit_vector", s->exit_vector, 256);
 	print_array(f, "reflected", s->reflected, 256);
 	print_array(f, "direct", s->direct, 256);
+	print_array(f, "fatal", s->fatal, 256);
 	fputs("}\n", f);
 }
 

@@ -5,33 +5,7 @@
 ; output: wrapped 62 63 0 1
 %include "lib.inc"
 
-; Queue number, arg1..arg4 at the Guest's index, as Linux does.
-%macro QUEUE 5
-	push	dword %5
-	push	dword %4
-	push	dword %3
-	push	dword %2
-	push	dword %1
-	call	queue
-%endmacro
-
-queue:
-	pushad
-	mov	ecx, [next]
-	lea	edi, [ecx + ecx * 4]
-	lea	edi, [lg + lgd.calls + edi * 4]
-	lea	esi, [esp + 36]
-	push	ecx
-	mov	ecx, 5
-	cld
-	rep	movsd
-	pop	ecx
-	mov	byte [lg + lgd.status + ecx], 0
-	inc	ecx
-	and	ecx, 63
-	mov	[next], ecx
-	popad
-	ret	20
+%include "queue.inc"
 
 ; eax: how many status bytes are not 0xff
 busy:
@@ -61,7 +35,7 @@ main:
 	HCALL	HC_NOTIFY, .direct
 	call	busy
 	CHECK_EQ eax, 0, "three entries are done after one direct call"
-	CHECK_EQ [next], 3, "the Guest's index is at 3"
+	CHECK_EQ [ring_next], 3, "the Guest's index is at 3"
 
 	; An entry behind the cursor is not looked at: it waits for the cursor to come round.
 	mov	byte [lg + lgd.status + 1], 0
@@ -79,7 +53,7 @@ main:
 	HCALL	HC_FLUSH_ASYNC
 	movzx	eax, byte [lg + lgd.status + 3]
 	CHECK_EQ eax, 0xff, "a status of 0x7e is pending, and 0xff after"
-	mov	dword [next], 4
+	mov	dword [ring_next], 4
 	SET_GATE 5, trap_stubs + 5 * 16, GATE_INT	; the ring took the gate away
 
 	; Sixty-four at once, from 4 to 3: the whole ring, across the end.
@@ -91,14 +65,14 @@ main:
 	HCALL	HC_FLUSH_ASYNC
 	call	busy
 	CHECK_EQ eax, 0, "sixty-four entries done"
-	CHECK_EQ [next], 4, "and the index is where it was"
+	CHECK_EQ [ring_next], 4, "and the index is where it was"
 
 	; Order across the wrap: the last write to a gate wins; it is the one of slot 1.
 	mov	ecx, 58
 .move:	QUEUE	HC_FLUSH_ASYNC, 0, 0, 0, 0
 	loop	.move
 	HCALL	HC_FLUSH_ASYNC
-	CHECK_EQ [next], 62, "slot 62 is next"
+	CHECK_EQ [ring_next], 62, "slot 62 is next"
 	QUEUE	HC_NOTIFY, .w62, 0, 0, 0
 	QUEUE	HC_NOTIFY, .w63, 0, 0, 0
 	QUEUE	HC_NOTIFY, .w0, 0, 0, 0
@@ -164,6 +138,3 @@ main:
 other:	mov	edi, 0x600d
 	add	dword [esp], 2
 	iret
-
-section .bss
-next:	resd	1

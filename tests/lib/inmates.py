@@ -70,6 +70,8 @@ class Inmate:
             bad = [l for l in bad if not l.startswith("not ok unexpected trap")]
         if bad:
             return bad[0]
+        if "E-HOST-" in output:
+            return "a bug of the Host: %s" % next(l for l in lines if "E-HOST-" in l)
         if status in (137, 5) and status not in self.status:
             return "TIMEOUT after %d s" % self.patience
         if status not in self.status:
