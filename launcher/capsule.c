@@ -16,12 +16,14 @@
  * The files that you named are carried in, the terminal and the exit status are
  * carried out.  It is slower, but otherwise you should not be able to tell.
  :*/
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "launcher.h"
@@ -123,6 +125,78 @@ static int pack_disks(const struct options *o, const struct disk *disk, struct l
 }
 /*:*/
 
+/*L:812 The network of a capsule
+ * One could start usernet in there, behind the network that QEMU gives the nested
+ * machine.  Then 10.0.2.2 would be the nested machine and not yours, and each forward
+ * would need a second one.  But QEMU plays the same game as usernet, with the same
+ * library.  So the nested machine's card gets no address and no user but one: the
+ * Launcher in there, which passes frames between it and the Guest (`--net=raw:eth0`).
+ * What the Guest sees is what it would see out here, to the last byte.
+ *
+ * A port that is in use should be said in our words, and at once: we try each.  (In the
+ * second until QEMU opens it, somebody else may take it.  Then QEMU complains.)
+ */
+#define CARD_INSIDE	"--net=raw:eth0,mac="
+
+static int try_port(const struct net_forward *f, struct complaint *c)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = f->host_addr,
+				  .sin_port = htons(f->host_port) };
+	int one = 1, status = 0;
+	int s = socket(AF_INET, (f->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+
+	if (s < 0)
+		return net_complain_port(f, errno, c);
+	if (!f->udp)
+		setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(s, (struct sockaddr *)&at, sizeof(at)) < 0 || (!f->udp && listen(s, 1) < 0))
+		status = net_complain_port(f, errno, c);
+	close(s);
+	return status;
+}
+
+/* The words after `user`, for QEMU; what concerns the Guest's address stays ours. */
+static char *forwards_for_qemu(const struct net_wish *w)
+{
+	static char text[FORWARDS_MAX * 64];
+	size_t n = (size_t)snprintf(text, sizeof(text), "--net=user");
+
+	for (unsigned i = 0; i < w->forwards; i++) {
+		const struct net_forward *f = &w->forward[i];
+		char host[INET_ADDRSTRLEN], guest[INET_ADDRSTRLEN];
+
+		inet_ntop(AF_INET, &f->host_addr, host, sizeof(host));
+		inet_ntop(AF_INET, &f->guest_addr, guest, sizeof(guest));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ",hostfwd=%s:%s:%u-%s:%u",
+				      f->udp ? "udp" : "tcp", host, f->host_port, guest,
+				      f->guest_port);
+	}
+	return text;
+}
+
+/* At most one network gets through: --net=user was given once at most. */
+static const struct net_wish *pack_net(const struct options *o, struct complaint *c)
+{
+	const struct net_wish *user = NULL;
+
+	c->status = 0;
+	for (unsigned i = 0; i < o->nets; i++) {
+		user = &o->net[i];
+		if (user->kind != NET_USER) {
+			complain(c, STATUS_NO_NETWORK, "--%s=%s: without " LG_DEVICE_PATH " here the "
+				 "Guest runs in a nested machine, and only there this network "
+				 "would be; expected --net=user, or lg.ko to be loaded",
+				 user->kind == NET_RAW ? "net" : "tunnet", user->text);
+			return NULL;
+		}
+		for (unsigned k = 0; k < user->forwards; k++)
+			if (try_port(&user->forward[k], c))
+				return NULL;
+	}
+	return user;
+}
+/*:*/
+
 /*L:810 The same words again
  * The options are put together anew from what we understood, and not just passed on.
  * One of them must be different, after all: a capsule that opened a capsule would be
@@ -133,8 +207,10 @@ static int pack_disks(const struct options *o, const struct disk *disk, struct l
 int capsule_enter(const struct options *o, const struct disk *disk, int argc, char **argv,
 		  struct complaint *c)
 {
-	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32];
+	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32], card[48];
+	const struct net_wish *net;
 	struct luggage luggage;
+	uint8_t mac[6];
 	char **args = calloc((size_t)argc + 24 + 5 * o->disks, sizeof(*args)), **to = args;
 
 	if (!args)
@@ -145,7 +221,8 @@ int capsule_enter(const struct options *o, const struct disk *disk, int argc, ch
 				"tools/nested, which would start a machine that has it; load lg.ko, "
 				"or set LG_HOME to the source tree");
 	}
-	if (pack_disks(o, disk, &luggage, c)) {
+	net = pack_net(o, c);
+	if (c->status || pack_disks(o, disk, &luggage, c)) {
 		free(args);
 		return c->status;
 	}
@@ -164,6 +241,8 @@ int capsule_enter(const struct options *o, const struct disk *disk, int argc, ch
 	*to++ = patience;
 	*to++ = "--in";
 	*to++ = (char *)o->kernel;
+	if (net)
+		*to++ = forwards_for_qemu(net);
 	if (o->initrd) {
 		*to++ = "--in";
 		*to++ = (char *)o->initrd;
@@ -192,6 +271,12 @@ int capsule_enter(const struct options *o, const struct disk *disk, int argc, ch
 		*to++ = joined("--stats=", o->stats, "");
 	for (unsigned i = 0; i < o->disks; i++)
 		*to++ = joined("--block=", disk[i].name, disk[i].read_only ? ",ro" : "");
+	if (net) {
+		net_mac(net, mac);
+		snprintf(card, sizeof(card), CARD_INSIDE "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
+			 mac[1], mac[2], mac[3], mac[4], mac[5]);
+		*to++ = card;
+	}
 	if (o->rng)
 		*to++ = "--rng";
 	if (o->timeout) {

@@ -394,6 +394,8 @@ struct net_link {
 
 /* Opens what was wished for.  Before any thread.  Returns 0 or a status. */
 int net_open(const struct net_wish *w, struct net_link *link, struct complaint *c);
+/* The address of the Guest's card: the one that was wished for, or one of ours. */
+void net_mac(const struct net_wish *w, uint8_t mac[6]);
 /* Starts usernet, for NET_USER.  Returns 0 and *fd, or a status. */
 int neighbour_start(const struct net_wish *w, int *fd, struct complaint *c);
 

@@ -148,7 +148,7 @@ static int raw_open(const struct net_wish *w, struct net_link *link, struct comp
  * An address of the kind that anybody may make up.  In a network of its own it may be
  * the same each time; in one with others it had better not.
  */
-static void choose_mac(const struct net_wish *w, uint8_t mac[6])
+void net_mac(const struct net_wish *w, uint8_t mac[6])
 {
 	static const uint8_t ours[6] = { 0x02, 'l', 'g', 0x00, 0x02, 0x0f };
 
@@ -159,7 +159,7 @@ static void choose_mac(const struct net_wish *w, uint8_t mac[6])
 
 int net_open(const struct net_wish *w, struct net_link *link, struct complaint *c)
 {
-	choose_mac(w, link->mac);
+	net_mac(w, link->mac);
 	switch (w->kind) {
 	case NET_USER:
 		strcpy(link->name, "user");

@@ -105,6 +105,10 @@ def machine_options(parser):
     add("--icount", action="store_true", help="count instructions instead of time: repeatable")
     add("--timeout", type=float, default=None, metavar="S",
         help="stop after S seconds (%d; with --tty: never)" % DEFAULT_TIMEOUT)
+    add("--net", metavar="user[,hostfwd=...]",
+        help="a network card, eth0, on QEMU's user network; the options are QEMU's")
+    add("--load", action="append", default=[], metavar="MODULE",
+        help="load a kernel module first: tun, bridge or veth")
     add("--log", metavar="FILE", help="write the nested kernel's complete dmesg to FILE")
     add("--monitor", metavar="SOCKET", help="QEMU's monitor on a UNIX socket")
     add("--append", default="", metavar="ARGS", help="more arguments for the nested kernel")
@@ -119,6 +123,11 @@ def request_from(args):
     for name in ("kernel", "cpu", "smp", "memory", "icount", "timeout", "log", "monitor",
                  "append", "module_args", "keep_module"):
         setattr(request, name, getattr(args, name))
+    request.load = tuple(args.load)
+    if args.net is not None:
+        kind, comma, request.net = args.net.partition(",")
+        if kind != "user":
+            raise NestedError("--net %s: expected user[,hostfwd=...]" % args.net, 2)
     request.module = None if args.no_module else args.module or True
     return request
 

@@ -62,6 +62,18 @@ finish() {
 }
 
 tell booted
+for module in $LOAD; do
+	if ! error=$(insmod "$module" 2>&1); then
+		tell "nocard $error"
+	fi
+done
+if [ -n "$CARD" ]; then
+	# It gets no address: whoever uses it decides.  (With IPv6 it would take one.)
+	echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/all/disable_ipv6
+	if ! error=$(ip link set eth0 up 2>&1); then
+		tell "nocard $error"
+	fi
+fi
 if [ -n "$MODULE" ]; then
 	if ! error=$(insmod "$MODULE" $MODULE_ARGS 2>&1); then
 		tell "insmod $error"

@@ -24,7 +24,7 @@ import re
 import shutil
 import subprocess
 
-from . import toolchain
+from . import modules, toolchain
 from .common import NestedError, bzimage_release, build_dir, find_program, os_release, say
 
 # Which suite of Debian carries which kernel, seen from each release of Debian.
@@ -50,6 +50,8 @@ KEYRINGS = {
 HEADER_PACKAGE = re.compile(r"^linux-(headers|kbuild|[a-z0-9.-]+-headers)-")
 # The image itself; since 7.x Debian keeps it in a package beside linux-image-*.
 IMAGE_PACKAGE = re.compile(r"^linux-(image|binary)-")
+# Where the modules are: with the image on Debian, beside it on Ubuntu.
+MODULES_PACKAGE = re.compile(r"^linux-(image|binary|modules)-(?!extra-)")
 
 
 def distribution():
@@ -413,6 +415,7 @@ def fetch(name, refresh=False):
     try:
         for deb in debs:
             unpack(deb, fresh, exclude="./lib/modules/*/kernel")
+        modules.keep([d for d in debs if IMAGE_PACKAGE.match(os.path.basename(d))], fresh)
         images = ["boot/vmlinuz-" + release, "usr/lib/modules/%s/vmlinuz" % release]
         info = {
             "release": release,
@@ -437,6 +440,36 @@ def fetch(name, refresh=False):
     kernel = unpacked(name)
     say("kernel %s is %s" % (name, kernel.release))
     return kernel
+
+
+def modules_for(kernel, names):
+    """[(name, bytes)] of the modules to load for `names`, in order.
+
+    Most kernels were fetched with their modules.  Where these are a package of their own
+    (Ubuntu), or the kernel was fetched before we kept any, they are fetched now.
+    """
+    if os.sep in kernel.name:
+        return []  # a kernel of the user's own: it has them built in, or it has them not
+    home = os.path.join(kernels_dir(), kernel.name)
+    if not os.path.isdir(os.path.join(home, "modules")):
+        fetch_modules(kernel.name, kernel.release, home)
+    return modules.in_order(home, names)
+
+
+def fetch_modules(name, release, home):
+    say("fetching the network modules of kernel %s (about 40 MB, once)" % name)
+    apt = PrivateApt(name)
+    apt.update(source_lines(name))
+    try:
+        found = apt.closure("linux-image-" + release, MODULES_PACKAGE)
+        debs = apt.download({p: v for p, v in found.items() if p.endswith("-" + release)})
+        if not modules.keep(debs, home):
+            raise NestedError("E-APT-06: no modules in %s" % ", ".join(sorted(found)))
+    except NestedError as e:
+        raise NestedError("%s; a newer kernel has them, perhaps: tools/nested kernel fetch "
+                          "--refresh %s" % (e, name))
+    finally:
+        shutil.rmtree(apt.debs, ignore_errors=True)
 
 
 def listing():

@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 
-from . import accel, kernels
+from . import accel, kernels, modules
 from .common import (
     EXIT_MACHINE,
     EXIT_TIMEOUT,
@@ -83,6 +83,8 @@ class Request:
     split = False  # standard error apart from standard output
     directory = "/root"  # where the command runs
     directories = ()  # more of them, to be made
+    load = ()  # kernel modules (modules.KEPT)
+    net = None  # a network card, eth0, on QEMU's user network: its options, or ""
 
 
 class DiedBooting(Exception):
@@ -201,6 +203,11 @@ class Machine:
         module = find_module(request, kernel)
         if module:
             a.file("lib/lg.ko", read_file(module, "module")[0])
+        wanted = request.load + (modules.CARD if request.net is not None else ())
+        load = []
+        for name, data in kernels.modules_for(kernel, wanted) if wanted else ():
+            load.append("/lib/%s.ko" % name)
+            a.file(load[-1], data)
         for here, there in request.files:
             data, executable = read_file(here, "file")
             a.file(there, data, 0o755 if executable else 0o644)
@@ -212,6 +219,8 @@ class Machine:
             "NONCE": self.nonce,
             "DIRECTORY": request.directory,
             "MODULE": "/lib/lg.ko" if module else "",
+            "LOAD": " ".join(load),
+            "CARD": "" if request.net is None else "yes",
             "MODULE_ARGS": request.module_args,
             "KEEP_MODULE": "yes" if request.keep_module else "",
             "TTY": "yes" if request.tty else "",
@@ -268,6 +277,9 @@ class Machine:
                 "-device",
                 "isa-serial,chardev=s%d,index=%d,iobase=%d,irq=%d" % (i, i, bases[i], irqs[i]),
             ]
+        if request.net is not None:
+            args += ["-netdev", "user,id=net0,ipv6=off" + (request.net and "," + request.net)]
+            args += ["-device", "virtio-net-pci,netdev=net0,romfile="]
         if request.monitor:
             args += ["-chardev", "socket,id=mon,path=%s,server=on,wait=off"
                      % request.monitor.replace(",", ",,")]
@@ -485,6 +497,8 @@ class Machine:
             self.booted = True
         elif word == "status":
             self.status = int(rest[0])
+        elif word == "nocard":
+            say("the nested Linux has no network card: %s" % " ".join(rest))
         elif word == "insmod":
             self.insmod_error = " ".join(rest)
         elif word == "rmmod":
