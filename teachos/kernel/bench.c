@@ -60,7 +60,7 @@ static void run_user(const char *what)
 
 	strcopy(name, what, sizeof(name));
 	pid = process_spawn("/bin/benchuser", argv);
-	while (pid > 0 && process_wait(-1, &status, false) != pid)
+	while (pid > 0 && process_wait(-1, &status, 0) != pid)
 		;
 	if (pid < 0 || status)
 		print("bench: /bin/benchuser %s failed: %d\n", what, pid < 0 ? pid : status);

@@ -78,7 +78,7 @@ static int console_file_write(struct file *f, u32 user, u32 length)
 		if (!copy_from_user(chunk, user + done, n))
 			return done ? (int)done : -EFAULT;
 		console_write(chunk, n);
-		if (current->kill_signal)	/* Ctrl-C ends a flood */
+		if (current->due)	/* Ctrl-C ends a flood */
 			return done + n;
 	}
 	return done;
@@ -117,13 +117,13 @@ static const struct file_ops text_ops = {.read = data_read, .close = text_close}
 
 static u32 text_processes(char *to, u32 size)
 {
-	static const char *const states[] = {"ready", "running", "sleeping", "zombie"};
-	u32 used = snformat(to, size, "  PID PARENT STATE    SWITCHES NAME\n");
+	static const char *const states[] = {"ready", "running", "sleeping", "stopped", "zombie"};
+	u32 used = snformat(to, size, "  PID PARENT GROUP STATE    SWITCHES NAME\n");
 	struct process *p;
 
 	for (p = process_list; p && used < size; p = p->next)
-		used += snformat(to + used, size - used, "%5d %6d %-8s %8u %s\n", p->pid,
-				 p->parent ? p->parent->pid : 0, states[p->state],
+		used += snformat(to + used, size - used, "%5d %6d %5d %-8s %8u %s\n", p->pid,
+				 p->parent ? p->parent->pid : 0, p->group, states[p->state],
 				 p->switches, p->name);
 	return used < size ? used : size - 1;
 }

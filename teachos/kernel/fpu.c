@@ -11,7 +11,7 @@
 
 static struct process *owner;		/* whose values are in the registers */
 static bool ts_set;
-static u8 clean[512] __attribute__((aligned(16)));
+static u8 clean[FPU_SIZE] __attribute__((aligned(16)));
 
 static void change_ts(bool set)
 {
@@ -53,17 +53,40 @@ void fpu_trap(void)
 	owner = current;
 }
 
-/* The child starts with a copy of the parent's registers. */
-void fpu_fork(struct process *child)
+const void *fpu_save(void)
 {
-	child->fpu_used = current->fpu_used;
 	if (!current->fpu_used)
-		return;
+		return NULL;
 	if (owner == current) {
 		change_ts(false);
 		put_away();
 	}
-	memcpy(child->fpu, current->fpu, sizeof(child->fpu));
+	return current->fpu;
+}
+
+/* MXCSR is the one place where FXRSTOR is picky: a bit that does not exist, and it
+ * faults.  Which exist, stands in the next word; 0 there means the first ones ever. */
+#define MXCSR 6
+#define MXCSR_MASK 7
+
+void fpu_load(const void *registers)
+{
+	u32 *words = (u32 *)current->fpu, mask = ((const u32 *)clean)[MXCSR_MASK];
+
+	fpu_forget(current);
+	memcpy(words, registers, FPU_SIZE);
+	words[MXCSR] &= mask ? mask : 0xffbf;
+	current->fpu_used = true;
+}
+
+/* The child starts with a copy of the parent's registers. */
+void fpu_fork(struct process *child)
+{
+	const void *registers = fpu_save();
+
+	child->fpu_used = registers;
+	if (registers)
+		memcpy(child->fpu, registers, FPU_SIZE);
 }
 
 /* p's registers are worth nothing any more. */

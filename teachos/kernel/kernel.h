@@ -14,6 +14,7 @@
  *	frame.c, heap.c	who owns which page of memory, and smaller pieces
  *	paging.c, vm.c	page tables; what a process may find behind an address
  *	process.c, sched.c, fpu.c	many programs, one processor
+ *	signal.c, sigframe.c	taps on their shoulders
  *	syscall.c, file.c, pipe.c	what a process may ask for
  *	elf.c, initfs.c	programs, and the box of files they come in
  *	tmp.c		files that can be written, in memory
@@ -94,6 +95,9 @@ struct trap_frame {
 };
 _Static_assert(offsetof(struct trap_frame, vector) == 48, "trap.asm pushes 12 words");
 _Static_assert(sizeof(struct trap_frame) == 76, "trap.asm and fork build this by hand");
+
+/* Where the last trap from ring 3 left p's registers: at the top of its kernel stack. */
+#define user_frame(p) ((struct trap_frame *)((p)->kstack + KSTACK_SIZE) - 1)
 
 static inline bool from_user(const struct trap_frame *frame)
 {
@@ -208,25 +212,38 @@ u32 vm_map(struct process *p, u32 address, u32 length, u32 prot, bool fixed);
 int vm_unmap(struct process *p, u32 address, u32 length);
 
 /* ---- process.c, sched.c, switch.asm, fpu.c -------------------------------- */
-enum process_state { READY, RUNNING, SLEEPING, ZOMBIE };
-#define PROCESS_FILES 8
+enum process_state { READY, RUNNING, SLEEPING, STOPPED, ZOMBIE };
+#define PROCESS_FILES 32
 #define PROCESS_AREAS 16
-#define SIGINT 2
-#define SIGILL 4
-#define SIGTRAP 5
-#define SIGBUS 7
-#define SIGFPE 8
-#define SIGKILL 9
-#define SIGSEGV 11
-#define SIGPIPE 13
-#define SIGTERM 15
+#define FPU_SIZE 512u
+
+enum {	/* Linux's numbers */
+	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1,
+	SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD = 17, SIGCONT, SIGSTOP, SIGTSTP,
+	SIGTTIN, SIGTTOU, SIGURG, SIGWINCH = 28, SIGNALS = 32
+};
 
 struct area {
 	u32 start, end, prot;
 };
 
+#define SIG_DFL		0u
+#define SIG_IGN		1u
+#define SA_NOCLDSTOP	0x00000001u
+#define SA_SIGINFO	0x00000004u
+#define SA_RESTORER	0x04000000u
+#define SA_NODEFER	0x40000000u
+#define SA_RESETHAND	0x80000000u
+struct signal_action {
+	u32 handler, flags, restorer, mask;
+};
+
+struct fault {
+	u32 vector, error, address;
+};
+
 struct process {
-	u8 fpu[512] __attribute__((aligned(16)));	/* FXSAVE image */
+	u8 fpu[FPU_SIZE] __attribute__((aligned(16)));	/* FXSAVE image */
 	bool fpu_used;
 	int pid;
 	char name[16];
@@ -239,7 +256,6 @@ struct process {
 	u32 esp;			/* while it does not run */
 	const void *waiting_for;	/* sleeping: wake() with this wakes it */
 	u64 wake_at;			/* sleeping: also wake then; 0: never */
-	u32 kill_signal;		/* dies of it on the way to ring 3 */
 	int status;			/* zombie: as waitpid() reports it */
 	u32 brk_start, brk;
 	u32 area_count;			/* mmap(): sorted, no two overlap */
@@ -248,7 +264,15 @@ struct process {
 	struct file *file[PROCESS_FILES];
 	u64 slice_start;
 	u32 switches;
-	bool detached;			/* setsid(): Ctrl-C is not for it */
+	int group;			/* who gets signals together: Ctrl-C, a job */
+	u32 pending, blocked;		/* signals: bit n - 1 for number n */
+	u32 due;			/* pending and not blocked: acted on before ring 3 */
+	struct signal_action action[SIGNALS];
+	struct fault fault;		/* what a handler of SIGSEGV may want to know */
+	u64 alarm_at;			/* 0: no SIGALRM is ordered */
+	u32 stopped_by;			/* the signal, 0: not stopped */
+	bool stop_reported;		/* waitpid() has told the parent */
+	bool immortal;			/* process 1: see signal.c */
 	u32 magic;
 };
 #define PROCESS_MAGIC 0x50524f43u
@@ -262,19 +286,21 @@ int process_fork(struct trap_frame *frame);
 int process_spawn(const char *path, char *const argv[]);
 int process_exec(const char *path, char *const argv[], struct trap_frame *frame);
 void process_exit(int status) __attribute__((noreturn));
-/* pid > 0: that child, -1: any.  *status as Linux packs it.  nohang: 0 if none yet. */
-int process_wait(int pid, int *status, bool nohang);
-int process_kill(int pid, u32 signal);
+/* pid > 0: that child, -1: any, 0: any of our group, else: any of group -pid.  *status
+ * as Linux packs it.  0 if none yet and WNOHANG; WUNTRACED: those that stop, too. */
+#define WNOHANG		1u
+#define WUNTRACED	2u
+int process_wait(int pid, int *status, u32 options);
 struct process *process_find(int pid);
-void processes_interrupt(void);		/* Ctrl-C: all but pid 1 and the detached */
 u32 process_count(void);
 #define STATUS_EXITED(code)	(((code) & 0xff) << 8)
 #define STATUS_KILLED(signal)	((signal) & 0x7f)
+#define STATUS_STOPPED(signal)	((signal) << 8 | 0x7f)
 
 void schedule(void);			/* give the processor away; irqs are off */
 void yield(void);
 /* Sleep until wake(channel) or the deadline (0: none).  Irqs off across the
- * caller's test and this call.  false: a signal wants the process dead. */
+ * caller's test and this call.  true: look again.  false: a signal is due. */
 bool sleep_on(const void *channel, u64 deadline);
 void wake(const void *channel);
 void make_ready(struct process *p);
@@ -288,6 +314,31 @@ void fpu_switch_to(struct process *next);
 void fpu_fork(struct process *child);
 void fpu_forget(struct process *p);
 void fpu_trap(void);			/* #NM: the FPU is wanted */
+/* current's registers as FXSAVE writes them; NULL if it never used any. */
+const void *fpu_save(void);
+/* Such registers, from a source that is not to be trusted, become current's. */
+void fpu_load(const void *registers);
+
+/* ---- signal.c, sigframe.c -------------------------------------------------- */
+void signal_send(struct process *p, u32 signal);	/* also from interrupts */
+/* current did something wrong: true if it will see to that itself. */
+bool signal_fault(u32 signal, u32 vector, u32 error, u32 address);
+/* What a process asks for, by pid or by group: 0 or -ESRCH. */
+int process_kill(int pid, u32 signal);
+int group_kill(int group, u32 signal);
+void signal_deliver(struct trap_frame *frame);	/* one that is due.  Irqs off, then maybe on */
+void signal_stops(void);		/* sleeps on if Ctrl-Z or the like is due.  Irqs off */
+void signal_mask(u32 blocked);
+bool signal_refused(u32 signal);	/* would it never reach current? */
+void signal_exec(void);
+/* Makes ring 3 call the handler, next thing.  false: its stack has no room. */
+bool sigframe_push(struct trap_frame *frame, u32 signal, const struct signal_action *action);
+/* System calls, for syscall.c. */
+int sys_sigaction(struct trap_frame *f), sys_rt_sigaction(struct trap_frame *f);
+int sys_sigprocmask(struct trap_frame *f), sys_rt_sigprocmask(struct trap_frame *f);
+int sys_sigreturn(struct trap_frame *f), sys_rt_sigreturn(struct trap_frame *f);
+int sys_kill(struct trap_frame *f), sys_pause(struct trap_frame *f);
+int sys_alarm(struct trap_frame *f);
 
 /* ---- file.c -------------------------------------------------------------- */
 #define O_RDONLY	0x000u		/* Linux's numbers for i386 */
@@ -356,9 +407,11 @@ int elf_load(u32 root, const char *image, u32 size, u32 *entry, u32 *brk);
 
 /* ---- syscall.c ----------------------------------------------------------- */
 void syscall_handler(struct trap_frame *frame);		/* called by trap.asm only */
+#define EPERM 1
 #define ENOENT 2
 #define ESRCH 3
 #define EINTR 4
+#define EIO 5
 #define E2BIG 7
 #define ENOEXEC 8
 #define EBADF 9
@@ -386,6 +439,7 @@ u32 tty_room(void);					/* bytes that tty_input() can take now */
 void tty_source(void (*poll)(void));
 int tty_read(u32 user, u32 length);
 bool tty_is_raw(void);
+extern int tty_foreground;	/* the group that the keys are for; 0: anybody */
 /* Raw: keys as they come, no echo, no Ctrl-C.  What was typed ahead is not lost. */
 void tty_set_raw(bool wish);
 

@@ -51,7 +51,8 @@ static void run_init(const char *path, char *const argv[])
 		print("teachos: %s\n", text);
 		machine_shutdown(text, SHUTDOWN_POWEROFF);
 	}
-	while (process_wait(-1, &status, false) != pid)
+	process_find(pid)->immortal = true;
+	while (process_wait(-1, &status, 0) != pid)
 		;		/* orphans, on their way */
 	if (!status)
 		machine_shutdown("Power down", SHUTDOWN_POWEROFF);

@@ -111,7 +111,7 @@ static int wait_for_room(struct pipe *pipe, u32 need)
 		undisturbed = sleep_on(pipe, 0);
 	irq_restore(irqs);
 	if (!pipe->readers) {
-		process_kill(current->pid, SIGPIPE);
+		signal_send(current, SIGPIPE);
 		return -EPIPE;
 	}
 	return undisturbed ? 0 : -EINTR;

@@ -119,6 +119,8 @@ static int process_start(struct process *p)
 {
 	p->parent = current;
 	p->pid = next_pid++;
+	if (!p->group)
+		p->group = tty_foreground = p->pid;
 	p->state = SLEEPING;	/* not a candidate before it is in the queue */
 	list_add(p);
 	make_ready(p);
@@ -150,7 +152,9 @@ int process_fork(struct trap_frame *frame)
 	child->brk = current->brk;
 	child->area_count = current->area_count;
 	memcpy(child->area, current->area, sizeof(child->area));
-	child->detached = current->detached;
+	child->group = current->group;
+	child->blocked = current->blocked;
+	memcpy(child->action, current->action, sizeof(child->action));
 	memcpy(child->tls, current->tls, sizeof(child->tls));
 	fpu_fork(child);
 	for (i = 0; i < PROCESS_FILES; i++) {
@@ -254,6 +258,7 @@ int process_exec(const char *path, char *const argv[], struct trap_frame *frame)
 	fpu_forget(current);
 	memset(current->tls, 0, sizeof(current->tls));
 	tls_load(current->tls);
+	signal_exec();
 	strcopy(current->name, last_part(path), sizeof(current->name));
 	set_frame(frame, eip, esp);
 	return 0;
@@ -308,76 +313,57 @@ void process_exit(int status)
 			p->parent = &kernel_process;
 	current->status = status;
 	current->state = ZOMBIE;
+	signal_send(current->parent, SIGCHLD);
 	wake(current->parent);
 	wake(&kernel_process);		/* in case we left it a zombie child */
 	schedule();
 	panic("a zombie walks");
 }
 
-int process_wait(int pid, int *status, bool nohang)
+static bool is_meant(const struct process *p, int pid)
+{
+	if (p->parent != current)
+		return false;
+	return pid > 0 ? p->pid == pid : pid == -1 || p->group == (pid ? -pid : current->group);
+}
+
+/* A child as described that has something to tell; *any: is there such a child at all? */
+static struct process *find_child(int pid, u32 options, bool *any)
 {
 	struct process *p;
-	bool irqs = irq_save(), any;
+
+	for (*any = false, p = process_list; p; p = p->next) {
+		if (!is_meant(p, pid))
+			continue;
+		*any = true;
+		if (p->state == ZOMBIE || ((options & WUNTRACED) && p->state == STOPPED &&
+					   !p->stop_reported))
+			break;
+	}
+	return p;
+}
+
+int process_wait(int pid, int *status, u32 options)
+{
+	bool irqs = irq_save(), any, disturbed = false;
+	struct process *p;
 	int result;
 
-	for (;;) {
-		any = false;
-		for (p = process_list; p; p = p->next) {
-			if (p->parent != current || (pid > 0 && p->pid != pid))
-				continue;
-			any = true;
-			if (p->state == ZOMBIE)
-				break;
-		}
-		if (p) {
-			result = p->pid;
-			*status = p->status;
-			list_remove(p);
-			process_free(p);
-			break;
-		}
-		result = any ? 0 : -ECHILD;
-		if (!any || nohang)
-			break;
-		if (!sleep_on(current, 0)) {
-			result = -EINTR;
-			break;
-		}
+	while (!(p = find_child(pid, options, &any)) && any && !(options & WNOHANG) && !disturbed)
+		disturbed = !sleep_on(current, 0);
+	if (!p) {
+		result = !any ? -ECHILD : disturbed ? -EINTR : 0;
+	} else if (p->state == STOPPED) {
+		result = p->pid;
+		*status = STATUS_STOPPED(p->stopped_by);
+		p->stop_reported = true;
+	} else {
+		result = p->pid;
+		*status = p->status;
+		list_remove(p);
+		process_free(p);
 	}
 	irq_restore(irqs);
 	return result;
-}
-
-static void kill_process(struct process *p, u32 signal)
-{
-	if (p->state == ZOMBIE || p->kill_signal)
-		return;
-	p->kill_signal = signal;
-	if (p->state == SLEEPING)
-		make_ready(p);
-	need_resched = true;
-}
-
-int process_kill(int pid, u32 signal)
-{
-	struct process *p = process_find(pid);
-	bool irqs;
-
-	if (!p || p == &kernel_process)
-		return -ESRCH;
-	irqs = irq_save();
-	if (signal)
-		kill_process(p, signal);
-	irq_restore(irqs);
-	return 0;
-}
-
-void processes_interrupt(void)
-{
-	struct process *p;
-
-	for (p = process_list; p; p = p->next)
-		if (p->pid > 1 && !p->detached)
-			kill_process(p, SIGINT);
 }
 /*:*/

@@ -26,6 +26,8 @@ struct pv_ops {
 	 * eip, cs, eflags [, esp, ss] and restores the interrupt flag with it. */
 	void (*return_from_trap)(void);
 	const char *name;
+	/* Its `iret`: a process whose segments are gone faults there, in our name. */
+	const void *iret;
 
 	/* Interrupts. */
 	void (*irq_disable)(void);

@@ -44,6 +44,14 @@ void make_ready(struct process *p)
 	irq_restore(irqs);
 }
 
+/* Has that moment come?  If not, and it is no 0, it may be the next that will. */
+static bool is_over(u64 moment, u64 now, u64 *earliest)
+{
+	if (moment > now && (!*earliest || moment < *earliest))
+		*earliest = moment;
+	return moment && moment <= now;
+}
+
 /* The moment when the next sleeper wants to be woken; 0: nobody sleeps. */
 static u64 wake_sleepers(void)
 {
@@ -51,12 +59,12 @@ static u64 wake_sleepers(void)
 	struct process *p;
 
 	for (p = process_list; p; p = p->next) {
-		if (p->state != SLEEPING || !p->wake_at)
-			continue;
-		if (p->wake_at <= now)
+		if (is_over(p->alarm_at, now, &earliest)) {
+			p->alarm_at = 0;
+			signal_send(p, SIGALRM);
+		}
+		if (p->state == SLEEPING && is_over(p->wake_at, now, &earliest))
 			make_ready(p);
-		else if (!earliest || p->wake_at < earliest)
-			earliest = p->wake_at;
 	}
 	return earliest;
 }
@@ -135,17 +143,18 @@ void yield(void)
 
 bool sleep_on(const void *channel, u64 deadline)
 {
-	if (current->kill_signal)
-		return false;
-	current->state = SLEEPING;
-	current->waiting_for = channel;
-	current->wake_at = deadline;
-	if (deadline)
-		clock_request(deadline);
-	schedule();
-	current->waiting_for = NULL;
-	current->wake_at = 0;
-	return !current->kill_signal;
+	if (!current->due) {
+		current->state = SLEEPING;
+		current->waiting_for = channel;
+		current->wake_at = deadline;
+		if (deadline)
+			clock_request(deadline);
+		schedule();
+		current->waiting_for = NULL;
+		current->wake_at = 0;
+	}
+	signal_stops();
+	return !current->due;
 }
 
 void wake(const void *channel)

@@ -37,7 +37,7 @@ int run_program(const char *path, const char *name)
 	last_user_fault.pid = 0;
 	quiet_faults = true;
 	pid = process_spawn(path, argv);
-	while (pid > 0 && process_wait(-1, &status, false) != pid)
+	while (pid > 0 && process_wait(-1, &status, 0) != pid)
 		;
 	quiet_faults = false;
 	return pid < 0 ? pid : status;

@@ -113,7 +113,7 @@ static const char *with_shell(const char *(*test)(struct process *shell))
 		why = test(process_find(pid));
 		if (why || !type(process_find(pid), "exit\r", 5))
 			process_kill(pid, SIGKILL);
-		while (process_wait(-1, &status, false) != pid)
+		while (process_wait(-1, &status, 0) != pid)
 			;
 		if (!why && status)
 			why = test_message("the shell's status is 0x%x", status);
@@ -145,9 +145,7 @@ static const char *interrupted(struct process *shell)
 	while (!(asleep("cat") && asleep("sleep")) && --patience)
 		nap();
 	CHECK(patience, "the pipeline does not start");
-	shell->detached = true;		/* for a moment: it is not number 1 here */
 	press("\003", 1);
-	shell->detached = false;
 	CHECK(type(shell, "echo alive\r", 11) && type(shell, "", 0), "it did not end");
 	CHECK(strstr(seen, "\nalive\n"), "the shell does not go on");
 	return NULL;

@@ -236,7 +236,7 @@ SELFTEST(fork_bomb, "memory/as many processes as there is room for")
 	status = run_usertest("fork_bomb");
 	/* The bomb itself may be the one who gets no page; then its children are ours. */
 	while (process_count() > 1)
-		process_wait(-1, &ignored, false);
+		process_wait(-1, &ignored, 0);
 	while (chain)
 		chain = give_one(chain);
 	CHECK(!status || status == STATUS_KILLED(SIGKILL), "status 0x%x", status);

@@ -8,7 +8,6 @@
  */
 #include "kernel.h"
 
-#define WNOHANG		1u
 #define REBOOT_MAGIC1	0xfee1deadu
 #define REBOOT_RESTART	0x01234567u
 #define REBOOT_POWER_OFF 0x4321fedcu
@@ -127,13 +126,54 @@ static int sys_dup2(struct trap_frame *f)
 static int sys_setsid(struct trap_frame *f)
 {
 	(void)f;
-	current->detached = true;
-	return current->pid;
+	if (current->group == current->pid)
+		return -EPERM;
+	return current->group = current->pid;
+}
+
+static bool group_exists(int group)
+{
+	struct process *p;
+
+	for (p = process_list; p && p->group != group; p = p->next)
+		;
+	return p && group > 0;
+}
+
+/* Only for oneself and one's children: it is how a shell makes a job. */
+static int sys_setpgid(struct trap_frame *f)
+{
+	struct process *p = f->ebx ? process_find(f->ebx) : current;
+	int group = f->ecx;
+
+	if (!p || (p != current && p->parent != current))
+		return -ESRCH;
+	if (group < 0)
+		return -EINVAL;
+	if (!group)
+		group = p->pid;
+	if (group != p->pid && !group_exists(group))
+		return -EPERM;
+	p->group = group;
+	return 0;
+}
+
+static int sys_getpgid(struct trap_frame *f)
+{
+	struct process *p = f->ebx ? process_find(f->ebx) : current;
+
+	return p ? p->group : -ESRCH;
+}
+
+static int sys_getpgrp(struct trap_frame *f)
+{
+	(void)f;
+	return current->group;
 }
 
 static int sys_waitpid(struct trap_frame *f)
 {
-	int status, pid = process_wait((int)f->ebx, &status, f->edx & WNOHANG);
+	int status, pid = process_wait((int)f->ebx, &status, f->edx);
 
 	if (pid > 0 && f->ecx && !copy_to_user(f->ecx, &status, sizeof(status)))
 		return -EFAULT;
@@ -189,13 +229,6 @@ static int sys_getppid(struct trap_frame *f)
 {
 	(void)f;
 	return current->parent->pid;
-}
-
-static int sys_kill(struct trap_frame *f)
-{
-	if ((int)f->ebx <= 0 || f->ecx > 64)
-		return -EINVAL;
-	return process_kill(f->ebx, f->ecx);
 }
 
 static int sys_brk(struct trap_frame *f)
@@ -259,6 +292,8 @@ static int sys_sysinfo(struct trap_frame *f)
 /* Of struct termios (16 words are more than enough) we know ICANON and ECHO, as one. */
 #define TCGETS		0x5401u
 #define TCSETS		0x5402u
+#define TIOCGPGRP	0x540fu
+#define TIOCSPGRP	0x5410u		/* who is in the foreground */
 #define TERMIOS_LFLAG	3
 #define ICANON		2u
 #define ECHO		8u
@@ -267,6 +302,7 @@ static int sys_ioctl(struct trap_frame *f)
 {
 	struct file *file = get_file(f->ebx);
 	u32 termios[9] = {0};
+	int group;
 
 	if (!file)
 		return -EBADF;
@@ -280,6 +316,15 @@ static int sys_ioctl(struct trap_frame *f)
 		if (!copy_from_user(termios, f->edx, sizeof(termios)))
 			return -EFAULT;
 		tty_set_raw(!(termios[TERMIOS_LFLAG] & ICANON));
+		return 0;
+	case TIOCGPGRP:
+		return copy_to_user(f->edx, &tty_foreground, 4) ? 0 : -EFAULT;
+	case TIOCSPGRP:
+		if (!copy_from_user(&group, f->edx, 4))
+			return -EFAULT;
+		if (!group_exists(group))
+			return -EPERM;
+		tty_foreground = group;
 		return 0;
 	}
 	return -EINVAL;
@@ -369,12 +414,17 @@ static int (*const calls[])(struct trap_frame *) = {
 	[1] = sys_exit,		[2] = sys_fork,		[3] = sys_read,
 	[4] = sys_write,	[5] = sys_open,		[6] = sys_close,
 	[7] = sys_waitpid,	[10] = sys_unlink,	[11] = sys_execve,
-	[20] = sys_getpid,	[37] = sys_kill,	[42] = sys_pipe,
+	[20] = sys_getpid,	[27] = sys_alarm,	[29] = sys_pause,
+	[37] = sys_kill,	[42] = sys_pipe,
 	[45] = sys_brk,		[54] = sys_ioctl,	[63] = sys_dup2,	[64] = sys_getppid,
-	[66] = sys_setsid,
+	[57] = sys_setpgid,	[65] = sys_getpgrp,	[66] = sys_setsid,
+	[67] = sys_sigaction,
 	[88] = sys_reboot,	[90] = sys_mmap,	[91] = sys_munmap,
-	[116] = sys_sysinfo,	[141] = sys_getdents,
+	[116] = sys_sysinfo,	[119] = sys_sigreturn,	[126] = sys_sigprocmask,
+	[132] = sys_getpgid,	[141] = sys_getdents,
 	[158] = sys_yield,	[162] = sys_nanosleep,	[192] = sys_mmap2,
+	[173] = sys_rt_sigreturn,	[174] = sys_rt_sigaction,
+	[175] = sys_rt_sigprocmask,
 	[243] = sys_set_thread_area,
 	[252] = sys_exit,	[265] = sys_clock_gettime,
 };

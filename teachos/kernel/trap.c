@@ -91,6 +91,7 @@ void trap_init(void)
 	pv.set_segment(USER_DS >> 3, 0x0000ffff, 0x00cff300);
 }
 
+/* ... or let it see to that itself, if it has a handler (signal.c). */
 static void kill_for_fault(const struct trap_frame *frame, u32 address)
 {
 	const char *name = exceptions[frame->vector].name;
@@ -104,6 +105,8 @@ static void kill_for_fault(const struct trap_frame *frame, u32 address)
 			print("%s[%d]: out of memory: killed\n", current->name, current->pid);
 		process_exit(STATUS_KILLED(SIGKILL));
 	}
+	if (from_user(frame) && signal_fault(signal, frame->vector, frame->error, address))
+		return;
 	if (quiet_faults)
 		;
 	else if (frame->vector == 14)
@@ -143,11 +146,11 @@ static void kernel_trap(struct trap_frame *frame, u32 address)
 		probe_hit(frame, address);
 		return;
 	}
-	/* The way out loads the process's segment registers; if the descriptor went
-	 * away meanwhile, that is the process's fault.  The frame below ours dies
-	 * with it. */
-	if (eip >= (u32)trap_pop_segments && eip < (u32)trap_pop_segments_end &&
-	    current->root) {
+	/* The way out loads the process's segment registers, ss and cs at the very end;
+	 * if the descriptor went away meanwhile, that is the process's fault.  The frame
+	 * below ours dies with it. */
+	if (((eip >= (u32)trap_pop_segments && eip < (u32)trap_pop_segments_end) ||
+	     eip == (u32)pv.iret) && current->root) {
 		pv.irq_enable();
 		kill_for_fault(frame, address);
 	}
@@ -199,13 +202,12 @@ void return_to_user(void)
 {
 	for (;;) {
 		pv.irq_disable();
-		if (current->kill_signal) {
-			pv.irq_enable();
-			process_exit(STATUS_KILLED(current->kill_signal));
-		}
-		if (!need_resched)
+		if (current->due)
+			signal_deliver(user_frame(current));
+		else if (need_resched)
+			schedule();
+		else
 			return;
-		schedule();
 	}
 }
 /*:*/

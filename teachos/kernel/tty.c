@@ -7,8 +7,9 @@
  *
  *	Backspace, DEL	take back one character
  *	Ctrl-U		take back the line
- *	Ctrl-C		interrupt: kills every process but for the first, which is the
- *			shell, and those that it has sent to the background
+ *	Ctrl-C, Ctrl-\	SIGINT or SIGQUIT to the foreground: the group of processes that the
+ *			shell has named, and that alone may read what is typed
+ *	Ctrl-Z		SIGTSTP to them: stop, and wait for SIGCONT
  *	Ctrl-D		end of input, on an empty line; else send the line as it is
  *
  * A program that wants the keys themselves, as they come, without echo and without any
@@ -30,7 +31,7 @@ static char ready[4096];		/* finished lines, a ring */
 static u32 ready_in, ready_out;		/* ever counting; the difference is what waits */
 static bool end_of_input;
 static bool raw;
-static int reader;			/* pid of who waits in tty_read(), 0: nobody */
+int tty_foreground;
 
 static void (*poll_source)(void);
 
@@ -64,16 +65,12 @@ static void line_done(void)
 	wake(ready);
 }
 
-static void interrupt_key(void)
+static void signal_key(const char *shown, u32 signal)
 {
-	echo("^C\n");
+	echo(shown);
 	line_length = 0;
 	ready_out = ready_in;
-	processes_interrupt();
-	if (reader == 1) {	/* the shell shall prompt again: it sees an empty line */
-		line[line_length++] = '\n';
-		line_done();
-	}
+	group_kill(tty_foreground, signal);
 }
 
 static void erase(u32 count)
@@ -100,7 +97,13 @@ static void tty_key(char c)
 		erase(line_length);
 		return;
 	case CTRL('C'):
-		interrupt_key();
+		signal_key("^C\n", SIGINT);
+		return;
+	case CTRL('\\'):
+		signal_key("^\\\n", SIGQUIT);
+		return;
+	case CTRL('Z'):
+		signal_key("^Z\n", SIGTSTP);
 		return;
 	case CTRL('D'):
 		if (line_length)
@@ -151,20 +154,32 @@ void tty_set_raw(bool wish)
 	irq_restore(irqs);
 }
 
+/* Whoever reads from the background is stopped until it is in the foreground. */
+static int wait_for_turn(void)
+{
+	while (tty_foreground && tty_foreground != current->group) {
+		if (signal_refused(SIGTTIN))
+			return -EIO;
+		group_kill(current->group, SIGTTIN);
+		signal_stops();
+		if (current->due)
+			return -EINTR;
+	}
+	return 0;
+}
+
 int tty_read(u32 user, u32 length)
 {
 	char chunk[128];
 	u32 n = 0;
-	bool irqs = irq_save(), undisturbed;
+	bool irqs = irq_save();
+	int error = wait_for_turn();
 
-	while (ready_in == ready_out && !end_of_input) {
-		reader = current->pid;
-		undisturbed = sleep_on(ready, 0);
-		reader = 0;
-		if (!undisturbed) {
-			irq_restore(irqs);
-			return -EINTR;
-		}
+	while (!error && ready_in == ready_out && !end_of_input)
+		error = sleep_on(ready, 0) ? wait_for_turn() : -EINTR;
+	if (error) {
+		irq_restore(irqs);
+		return error;
 	}
 	if (ready_in == ready_out)
 		end_of_input = false;	/* once; the next read waits again */

@@ -106,7 +106,7 @@ static void *user_page(struct process *p, u32 va, bool write)
 	if (!pte || (*pte & need) != need) {
 		if (!vm_fault(p, va, write)) {
 			if (vm_had_right(p, va, write))
-				process_kill(p->pid, SIGKILL);
+				signal_send(p, SIGKILL);
 			return NULL;
 		}
 		pte = pte_lookup(p->root, va);

@@ -83,6 +83,48 @@ int kill(int pid, int signal)
 	return syscall(SYS_kill, pid, signal, 0);
 }
 
+int setpgid(int pid, int group)
+{
+	return syscall(SYS_setpgid, pid, group, 0);
+}
+
+int getpgrp(void)
+{
+	return syscall(SYS_getpgrp, 0, 0, 0);
+}
+
+u32 alarm(u32 seconds)
+{
+	return syscall(SYS_alarm, seconds, 0, 0);
+}
+
+int pause(void)
+{
+	return syscall(SYS_pause, 0, 0, 0);
+}
+
+int sigaction(int signal, const struct sigaction *new, struct sigaction *old)
+{
+	int result;
+
+	asm volatile("int $0x80" : "=a"(result) : "0"(SYS_rt_sigaction), "b"(signal), "c"(new),
+		     "d"(old), "S"(8) : "memory");
+	return result;
+}
+
+int signal(int signal, void (*handler)(int signal))
+{
+	struct sigaction new = {.handler = handler}, old;
+	int error = sigaction(signal, &new, &old);
+
+	return error ? error : (int)old.handler;
+}
+
+int sigprocmask(int how, const u32 *set, u32 *old)
+{
+	return syscall(SYS_sigprocmask, how, (u32)set, (u32)old);
+}
+
 void *brk(void *end)
 {
 	return (void *)syscall(SYS_brk, (u32)end, 0, 0);

@@ -137,6 +137,7 @@ static int start(struct command *c, int input, bool last, bool background, int *
 		return error;
 	pid = fork();
 	if (!pid) {
+		signal(SIGINT, SIG_DFL);
 		if (background)		/* Ctrl-C is not for it */
 			setsid();
 		if (input >= 0) {
@@ -327,6 +328,8 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		die("sh: %s: expected -c COMMANDS or nothing\n", argv[1]);
 	interactive = edit_possible();
+	if (interactive)
+		signal(SIGINT, SIG_IGN);	/* that is for the others */
 	if (interactive)
 		printf("Type `help` for the programs, `poweroff` to leave.\n");
 	for (;;) {

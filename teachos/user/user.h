@@ -19,24 +19,34 @@
 #define SYS_unlink 10
 #define SYS_execve 11
 #define SYS_getpid 20
+#define SYS_alarm 27
+#define SYS_pause 29
 #define SYS_kill 37
 #define SYS_pipe 42
 #define SYS_brk 45
 #define SYS_ioctl 54
+#define SYS_setpgid 57
 #define SYS_dup2 63
 #define SYS_getppid 64
+#define SYS_getpgrp 65
 #define SYS_setsid 66
 #define SYS_reboot 88
 #define SYS_mmap 90
 #define SYS_munmap 91
 #define SYS_sysinfo 116
+#define SYS_sigprocmask 126
+#define SYS_getpgid 132
 #define SYS_getdents 141
 #define SYS_sched_yield 158
 #define SYS_nanosleep 162
+#define SYS_rt_sigaction 174
 #define SYS_set_thread_area 243
 #define SYS_clock_gettime 265
 
 #define WNOHANG 1
+#define WUNTRACED 2
+#define WIFSTOPPED(status) (((status) & 0xff) == 0x7f)
+#define WSTOPSIG(status) WEXITSTATUS(status)
 #define WIFEXITED(status) (!((status) & 0x7f))
 #define WEXITSTATUS(status) ((status) >> 8 & 0xff)
 #define WTERMSIG(status) ((status) & 0x7f)
@@ -70,7 +80,37 @@ int close(int fd);
 int waitpid(int pid, int *status, int options);
 int execve(const char *path, char *const argv[]);
 int getpid(void);
-int kill(int pid, int signal);
+int kill(int pid, int signal);		/* 0: all of our group, -N: all of group N */
+int setpgid(int pid, int group);	/* 0: ourselves; 0: a new group, named after pid */
+int getpgrp(void);
+u32 alarm(u32 seconds);			/* SIGALRM then; returns what was left of the last */
+int pause(void);			/* until a signal came, and was handled */
+
+/* What becomes of signal: SIG_DFL, SIG_IGN, or a call of handler(signal).  The old
+ * choice, or -errno. */
+int signal(int signal, void (*handler)(int signal));
+#define SIG_DFL ((void (*)(int))0)
+#define SIG_IGN ((void (*)(int))1)
+enum {
+	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1,
+	SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD = 17, SIGCONT, SIGSTOP, SIGTSTP,
+	SIGTTIN, SIGTTOU, SIGNALS = 32
+};
+/* As Linux's rt_sigaction has it; mask: bit n - 1 is for signal n. */
+struct sigaction {
+	void *handler;
+	u32 flags;
+	void (*restorer)(void);
+	u32 mask[2];
+};
+#define SA_SIGINFO	0x00000004u	/* handler(signal, siginfo, ucontext) */
+#define SA_NODEFER	0x40000000u	/* the signal may come again meanwhile */
+#define SA_RESETHAND	0x80000000u	/* once, then SIG_DFL again */
+int sigaction(int signal, const struct sigaction *new, struct sigaction *old);
+#define SIG_BLOCK 0
+#define SIG_UNBLOCK 1
+#define SIG_SETMASK 2
+int sigprocmask(int how, const u32 *set, u32 *old);
 void *brk(void *end);
 /* length bytes of zeros; an address, or -errno (above -4096).  flags: MAP_FIXED or 0. */
 u32 mmap(u32 address, u32 length, u32 prot, u32 flags);

@@ -7,7 +7,7 @@
 #include "kernel.h"
 
 /* From return.asm. */
-extern char noirq_start[], noirq_end[];
+extern char noirq_start[], noirq_end[], lguest_iret[];
 void lguest_return(void);
 /* From ring.c. */
 void lguest_batch_begin(void);
@@ -201,6 +201,7 @@ static void lguest_shutdown(const char *text, enum shutdown_how how)
 static const struct pv_ops lguest_ops = {
 	.return_from_trap = lguest_return,
 	.name = "lguest",
+	.iret = lguest_iret,
 	.irq_disable = lguest_irq_disable,
 	.irq_enable = lguest_irq_enable,
 	.irq_enabled = lguest_irq_enabled,

@@ -13,7 +13,7 @@
 ;
 %include "asm_values.inc"
 
-global lguest_return, noirq_spin, noirq_start, noirq_end
+global lguest_return, lguest_iret, noirq_spin, noirq_start, noirq_end
 extern lguest_data, irq_count
 
 section .text
@@ -24,6 +24,7 @@ lguest_return:
 noirq_start:
 	mov [ss:lguest_data + IRQ_ENABLED], eax
 	pop eax
+lguest_iret:
 	iret
 ;:*
 
