@@ -99,6 +99,9 @@ static bool push_rt(u32 *esp, const struct trap_frame *frame, u32 signal, u32 fp
 	return push(esp, &f, sizeof(f));
 }
 
+/*:*/
+
+/*G:867 There, and back again */
 /* false: the stack has no room, or is none. */
 bool sigframe_push(struct trap_frame *frame, u32 signal, const struct signal_action *action)
 {

@@ -122,6 +122,9 @@ static int sys_dup2(struct trap_frame *f)
 	return f->ecx;
 }
 
+/*:*/
+
+/*G:452 Families, and what becomes of them */
 /* The way out of the console's reach: Ctrl-C does not find us any more. */
 static int sys_setsid(struct trap_frame *f)
 {

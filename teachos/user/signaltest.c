@@ -119,6 +119,9 @@ static int segv(void)
 	return 0;
 }
 
+/*:*/
+
+/*G:870 Held back, and woken up */
 static void nest(int signal)
 {
 	depth++;
@@ -204,6 +207,9 @@ static int interrupted(void)
 	return 0;
 }
 
+/*:*/
+
+/*G:871 Alarms, children, and a longer sleep */
 static int alarms(void)
 {
 	u64 begun = uptime_ms();
@@ -327,6 +333,9 @@ static int stopping(void)
 	return 0;
 }
 
+/*:*/
+
+/*G:872 What a handler must not spoil */
 static void spoil_fpu(int signal)
 {
 	u32 junk[4] = {1, 2, 3, 4}, fresh[4];
@@ -362,7 +371,9 @@ static int old_calls(void)
 	return 0;
 }
 
-/* ---- frames that the kernel never made ---- */
+/*:*/
+
+/*G:873 Frames that the kernel never made */
 static u32 flags_now, cs_now, mxcsr_now;
 
 /* Goes to the kernel with esp where a frame for sigreturn would be. */
