@@ -16,7 +16,7 @@
  *	process.c, sched.c, fpu.c	many programs, one processor
  *	signal.c, sigframe.c	taps on their shoulders
  *	syscall.c, file.c, pipe.c	what a process may ask for
- *	elf.c, initfs.c	programs, and the box of files they come in
+ *	elf.c, arguments.c, initfs.c	programs, their luggage, the box they come in
  *	tmp.c		files that can be written, in memory
  *	tty.c, print.c, panic.c	talking, to people, also when all is lost
  *	selftest*.c, bench.c	does it keep the rules, and what does that cost
@@ -284,7 +284,8 @@ void process_init(void);
 int process_fork(struct trap_frame *frame);
 /* A new child of current that runs the file at path; pid or -errno. */
 int process_spawn(const char *path, char *const argv[]);
-int process_exec(const char *path, char *const argv[], struct trap_frame *frame);
+struct arguments;
+int process_exec(const char *path, struct arguments *args, struct trap_frame *frame);
 void process_exit(int status) __attribute__((noreturn));
 /* pid > 0: that child, -1: any, 0: any of our group, else: any of group -pid.  *status
  * as Linux packs it.  0 if none yet and WNOHANG; WUNTRACED: those that stop, too. */
@@ -400,6 +401,22 @@ const char *initfs_find(const char *path, u32 *size);	/* NULL: no such file */
 const char *initfs_list(const char *directory, u32 n, bool *is_directory);
 bool initfs_is_directory(const char *path);
 const char *path_plain(const char *path);	/* without what "/" and "./" it begins with */
+
+/* ---- arguments.c: what a new program is handed ------------------------------ */
+#define ARGUMENTS_MAX	(128u << 10)	/* bytes of all strings, and 4 for each */
+#define ARGUMENT_PAGES	33u
+struct arguments {
+	u32 argc, envc, used;
+	u32 mapped;			/* so many of the frames belong to a stack already */
+	u32 frame[ARGUMENT_PAGES];
+};
+/* argv, envp: lists of pointers that end with 0, or 0.  0 or -errno; in both cases
+ * arguments_free() comes later. */
+int arguments_from_user(struct arguments *a, u32 argv, u32 envp);
+int arguments_from_kernel(struct arguments *a, char *const argv[]);
+/* Onto the empty stack of root, once; 0 or -ENOMEM. */
+int arguments_push(struct arguments *a, u32 root, u32 *esp);
+void arguments_free(struct arguments *a);
 
 /* ---- elf.c --------------------------------------------------------------- */
 /* Loads an ELF image into an empty user half; 0 or -errno. */

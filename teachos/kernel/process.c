@@ -166,37 +166,8 @@ int process_fork(struct trap_frame *frame)
 }
 /*:*/
 
-/* Puts argc, argv[] and the strings at the top of the stack, as the i386 ABI of
- * Unix wants them: *esp is argc, then the pointers, 0, and an empty environment. */
-static int push_arguments(u32 root, char *const argv[], u32 *esp)
-{
-	u32 frame = frame_alloc_zeroed(), base = STACK_TOP - PAGE_SIZE;
-	u32 strings = PAGE_SIZE, argc = 0, i;
-	char *page = phys_to_virt(frame);
-	u32 *words;
-
-	if (!frame || !page_map(root, base, frame, PTE_RW | PTE_US | PTE_A | PTE_D)) {
-		if (frame)
-			frame_put(frame);
-		return -ENOMEM;
-	}
-	while (argv[argc])
-		argc++;
-	for (i = 0; i < argc; i++)
-		strings -= strlen(argv[i]) + 1;
-	words = (u32 *)(page + ((strings - 4 * (argc + 3)) & ~15u));
-	*esp = base + ((char *)words - page);
-	*words++ = argc;
-	for (i = 0; i < argc; i++) {
-		*words++ = base + strings;
-		strcopy(page + strings, argv[i], strlen(argv[i]) + 1);
-		strings += strlen(argv[i]) + 1;
-	}
-	return 0;		/* the two zeros that follow are there already */
-}
-
 /* Loads path with its arguments into the empty root; 0 or -errno. */
-static int load_program(struct process *p, u32 root, const char *path, char *const argv[],
+static int load_program(struct process *p, u32 root, const char *path, struct arguments *args,
 			u32 *eip, u32 *esp)
 {
 	u32 size, brk;
@@ -207,7 +178,7 @@ static int load_program(struct process *p, u32 root, const char *path, char *con
 		return tmp_name(path) && tmp_exists(tmp_name(path)) ? -EACCES : -ENOENT;
 	error = elf_load(root, image, size, eip, &brk);
 	if (!error)
-		error = push_arguments(root, argv, esp);
+		error = arguments_push(args, root, esp);
 	if (error)
 		return error;
 	p->brk = p->brk_start = brk;
@@ -239,14 +210,14 @@ static const char *last_part(const char *path)
  * when nothing can go wrong any more are they exchanged: an exec that fails leaves
  * the caller as it was.
  */
-int process_exec(const char *path, char *const argv[], struct trap_frame *frame)
+int process_exec(const char *path, struct arguments *args, struct trap_frame *frame)
 {
 	u32 root = root_create(), old = current->root, eip, esp;
 	int error;
 
 	if (!root)
 		return -ENOMEM;
-	error = load_program(current, root, path, argv, &eip, &esp);
+	error = load_program(current, root, path, args, &eip, &esp);
 	if (error) {
 		root_destroy(root);
 		return error;
@@ -267,12 +238,16 @@ int process_exec(const char *path, char *const argv[], struct trap_frame *frame)
 int process_spawn(const char *path, char *const argv[])
 {
 	struct process *p = process_alloc(last_part(path));
+	struct arguments args;
 	u32 eip, esp;
 	int error, i;
 
 	if (!p)
 		return -ENOMEM;
-	error = load_program(p, p->root, path, argv, &eip, &esp);
+	error = arguments_from_kernel(&args, argv);
+	if (!error)
+		error = load_program(p, p->root, path, &args, &eip, &esp);
+	arguments_free(&args);
 	if (error) {
 		process_free(p);
 		return error;

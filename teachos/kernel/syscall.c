@@ -183,42 +183,18 @@ static int sys_waitpid(struct trap_frame *f)
 	return pid;
 }
 
-/* The arguments are copied into one page: a table of pointers, then the strings. */
-#define MAX_ARGS 32u
-
-static int copy_arguments(char **table, u32 user)
-{
-	char *at = (char *)(table + MAX_ARGS), *end = (char *)table + 3072;
-	u32 argc, pointer;
-
-	for (argc = 0; argc < MAX_ARGS; argc++, user += 4) {
-		if (!copy_from_user(&pointer, user, 4))
-			return -EFAULT;
-		table[argc] = pointer ? at : NULL;
-		if (!pointer)
-			return 0;
-		if (!string_from_user(at, pointer, end - at))
-			return -E2BIG;
-		at += strlen(at) + 1;
-	}
-	return -E2BIG;
-}
-
 static int sys_execve(struct trap_frame *f)
 {
+	struct arguments args;
 	char path[128];
-	u32 frame;
 	int error;
 
 	if (!string_from_user(path, f->ebx, sizeof(path)))
 		return -EFAULT;
-	frame = frame_alloc();
-	if (!frame)
-		return -ENOMEM;
-	error = copy_arguments(phys_to_virt(frame), f->ecx);
+	error = arguments_from_user(&args, f->ecx, f->edx);
 	if (!error)
-		error = process_exec(path, phys_to_virt(frame), f);
-	frame_put(frame);
+		error = process_exec(path, &args, f);
+	arguments_free(&args);
 	return error;
 }
 

@@ -6,6 +6,8 @@
  :*/
 #include "user.h"
 
+char **environ;			/* start.asm sets it */
+
 void exit(int status)
 {
 	syscall(SYS_exit, status, 0, 0);
@@ -70,7 +72,17 @@ int waitpid(int pid, int *status, int options)
 
 int execve(const char *path, char *const argv[])
 {
-	return syscall(SYS_execve, (u32)path, (u32)argv, 0);
+	return syscall(SYS_execve, (u32)path, (u32)argv, (u32)environ);
+}
+
+const char *getenv(const char *name)
+{
+	u32 length = strlen(name), i;
+
+	for (i = 0; environ[i]; i++)
+		if (!strncmp(environ[i], name, length) && environ[i][length] == '=')
+			return environ[i] + length + 1;
+	return NULL;
 }
 
 int getpid(void)
@@ -249,7 +261,9 @@ const char *error_text(int error)
 	case 2: return "no such file";
 	case 3: return "no such process";
 	case 4: return "interrupted";
-	case 7: return "too many arguments";
+	case 1: return "not permitted";
+	case 5: return "not from here";
+	case 7: return "the arguments are too long";
 	case 8: return "not a program";
 	case 9: return "not an open file";
 	case 10: return "no children";

@@ -78,7 +78,9 @@ int dup2(int fd, int copy);
 int setsid(void);			/* away from the console: no Ctrl-C */
 int close(int fd);
 int waitpid(int pid, int *status, int options);
-int execve(const char *path, char *const argv[]);
+int execve(const char *path, char *const argv[]);	/* and our environment */
+extern char **environ;			/* "NAME=value"..., NULL */
+const char *getenv(const char *name);	/* its value, NULL: there is none */
 int getpid(void);
 int kill(int pid, int signal);		/* 0: all of our group, -N: all of group N */
 int setpgid(int pid, int group);	/* 0: ourselves; 0: a new group, named after pid */

@@ -223,6 +223,65 @@ static int exec(void)
 	return 0;
 }
 
+/* Much luggage: many words, long words, an environment, and one byte too many. */
+#define MANY 6000
+#define LONG 100000
+
+static int luggage(void)
+{
+	static char *argv[MANY + 1], long_word[LONG + 1];
+	char *names[] = {"A=1", "LONGER=two words", NULL};
+	u32 i;
+	int pid = fork();
+
+	argv[0] = "usertest";
+	argv[1] = "luggage_target";
+	for (i = 2; i < MANY; i++)
+		argv[i] = "word number n" + i % 13;
+	memset(long_word, 'l', LONG);
+	if (!pid) {
+		environ = names;
+		execve("/bin/usertest", argv);
+		exit(1);
+	}
+	STEP(1, wait_for(pid) == 44 << 8);
+	pid = fork();
+	if (!pid) {
+		execve("/bin/usertest", (char *[]){"usertest", "long_target", long_word, NULL});
+		exit(1);
+	}
+	STEP(2, wait_for(pid) == 45 << 8);
+	for (i = 2; i < MANY; i++)
+		argv[i] = "this is more than there is room for";
+	STEP(3, execve("/bin/usertest", argv) == -7);
+	STEP(4, execve("/bin/true", (char *[]){long_word, long_word, NULL}) == -7);
+	STEP(5, syscall(SYS_execve, (u32)"/bin/true", 0xc0000000, 0) == -14);
+	STEP(6, syscall(SYS_execve, (u32)"/bin/true", (u32)argv - 2, 0) == -14);
+	STEP(7, syscall(SYS_execve, (u32)"/bin/true", 0, 0x1000) == -14);
+	return 0;
+}
+
+static int luggage_target(int argc, char **argv)
+{
+	int i;
+
+	STEP(1, argc == MANY && !argv[MANY] && !strcmp(getenv("LONGER"), "two words"));
+	STEP(2, !getenv("LONG") && !strcmp(getenv("A"), "1") && !environ[2]);
+	for (i = 2; i < MANY; i++)
+		STEP(3, !strcmp(argv[i], "word number n" + i % 13));
+	return 44;
+}
+
+static int long_target(char **argv)
+{
+	u32 i;
+
+	STEP(1, strlen(argv[2]) == LONG && !environ[0]);
+	for (i = 0; i < LONG; i++)
+		STEP(2, argv[2][i] == 'l');
+	return 45;
+}
+
 static int wait_statuses(void)
 {
 	int status, pid;
@@ -826,7 +885,7 @@ static const struct {
 	TEST(int_81), TEST(null_read), TEST(null_write), TEST(text_write), TEST(kernel_read),
 	TEST(kernel_write), TEST(beyond_brk), TEST(ac), TEST(mf), TEST(xf), TEST(syscalls),
 	TEST(registers), TEST(zeroed), {"brk", grow_and_shrink}, TEST(fork_cow), TEST(fork_many),
-	TEST(exec), {"wait", wait_statuses}, TEST(preempt), {"sleep", sleep_long_enough}, TEST(tls),
+	TEST(exec), TEST(luggage), {"wait", wait_statuses}, TEST(preempt), {"sleep", sleep_long_enough}, TEST(tls),
 	TEST(tls_stale), TEST(fpu), TEST(fpu_fork), TEST(orphan), TEST(files),
 	TEST(pipes), TEST(pipe_flow), TEST(dup), TEST(tmp_files), TEST(tmp_limits),
 	TEST(maps), TEST(two_hundred), TEST(fork_bomb), TEST(scarce),
@@ -839,6 +898,10 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && !strcmp(argv[1], "exec_target"))
 		return exec_target(argc, argv);
+	if (argc > 2 && !strcmp(argv[1], "luggage_target"))
+		return luggage_target(argc, argv);
+	if (argc == 3 && !strcmp(argv[1], "long_target"))
+		return long_target(argv);
 	for (i = 0; argc == 2 && i < sizeof(tests) / sizeof(tests[0]); i++)
 		if (!strcmp(argv[1], tests[i].name))
 			return tests[i].run();
