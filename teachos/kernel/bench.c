@@ -127,5 +127,5 @@ void bench_run(void)
 	bare_syscall();
 	for (i = 0; i < sizeof(user) / sizeof(user[0]); i++)
 		run_user(user[i]);
-	machine_shutdown("Power down", SHUTDOWN_POWEROFF);
+	power_down("Power down", SHUTDOWN_POWEROFF);
 }

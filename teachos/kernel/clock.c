@@ -45,6 +45,11 @@ u64 tsc_to_ns(u64 ticks, u32 khz)
 	return ms * NS_PER_MS + div64((u64)rest * NS_PER_MS, khz, NULL);
 }
 
+u32 wall_seconds(void)
+{
+	return boot_info.wall_clock + (u32)div64(clock_now(), NS_PER_S, NULL);
+}
+
 static void clock_interrupt(unsigned int irq)
 {
 	(void)irq;

@@ -25,10 +25,11 @@ struct elf_segment {
 #define SEGMENT_WRITABLE 2
 
 /* One page of a segment: the file's bytes that fall into it, zeros elsewhere. */
-static int load_page(u32 root, u32 va, const char *image, const struct elf_segment *s)
+static int load_page(u32 root, u32 va, struct node *file, const struct elf_segment *s)
 {
 	pte_t *pte = pte_create(root, va);
 	u32 begin, end, frame;
+	int got;
 
 	if (!pte)
 		return -ENOMEM;
@@ -44,45 +45,49 @@ static int load_page(u32 root, u32 va, const char *image, const struct elf_segme
 	end = s->vaddr + s->filesz;
 	if (end > va + PAGE_SIZE)
 		end = va + PAGE_SIZE;
-	if (begin < end)
-		memcpy((u8 *)phys_to_virt(pte_phys(*pte)) + (begin - va),
-		       image + s->offset + (begin - s->vaddr), end - begin);
-	return 0;
+	if (begin >= end)
+		return 0;
+	got = file->ops->read(file, s->offset + (begin - s->vaddr),
+			      (u8 *)phys_to_virt(pte_phys(*pte)) + (begin - va), end - begin);
+	if (got < 0)
+		return got;
+	return got == (int)(end - begin) ? 0 : -ENOEXEC;	/* somebody made it shorter */
 }
 
-static int load_segment(u32 root, const char *image, u32 size, const struct elf_segment *s)
+static int load_segment(u32 root, struct node *file, const struct elf_segment *s)
 {
 	u32 va;
 	int error = 0;
 
-	if (s->filesz > s->memsz || s->offset > size || s->filesz > size - s->offset ||
+	if (s->filesz > s->memsz || s->offset > file->size || s->filesz > file->size - s->offset ||
 	    s->vaddr < PAGE_SIZE || s->vaddr >= STACK_TOP - STACK_LIMIT ||
 	    s->memsz > STACK_TOP - STACK_LIMIT - s->vaddr)
 		return -ENOEXEC;
 	for (va = s->vaddr & ~PAGE_MASK; !error && va < s->vaddr + s->memsz; va += PAGE_SIZE)
-		error = load_page(root, va, image, s);
+		error = load_page(root, va, file, s);
 	return error;
 }
 
-int elf_load(u32 root, const char *image, u32 size, u32 *entry, u32 *brk)
+int elf_load(u32 root, struct node *file, u32 *entry, u32 *brk)
 {
 	struct elf_header h;
 	struct elf_segment s;
 	u32 i, top = 0;
-	int error;
+	int error, got = file->ops->read(file, 0, &h, sizeof(h));
 
-	if (size < sizeof(h))
-		return -ENOEXEC;
-	memcpy(&h, image, sizeof(h));
-	if (memcmp(h.ident, "\177ELF\1\1", 6) || h.type != ELF_EXEC || h.machine != ELF_386 ||
-	    h.phentsize != sizeof(s) || h.phoff > size ||
-	    h.phnum > (size - h.phoff) / sizeof(s))
+	if (got < 0)
+		return got;
+	if (got != sizeof(h) || memcmp(h.ident, "\177ELF\1\1", 6) || h.type != ELF_EXEC ||
+	    h.machine != ELF_386 || h.phentsize != sizeof(s) || h.phoff > file->size ||
+	    h.phnum > (file->size - h.phoff) / sizeof(s))
 		return -ENOEXEC;
 	for (i = 0; i < h.phnum; i++) {
-		memcpy(&s, image + h.phoff + i * sizeof(s), sizeof(s));
+		got = file->ops->read(file, h.phoff + i * sizeof(s), &s, sizeof(s));
+		if (got != sizeof(s))
+			return got < 0 ? got : -ENOEXEC;
 		if (s.type != SEGMENT_LOAD || !s.memsz)
 			continue;
-		error = load_segment(root, image, size, &s);
+		error = load_segment(root, file, &s);
 		if (error)
 			return error;
 		if (s.vaddr + s.memsz > top)

@@ -2,12 +2,12 @@
 /*G:480 Everything is a number
  *
  * To a process an open file is a small number; to us it is a record, and what can be
- * done with it stands in a table of functions, one table for each kind of file.  Four
- * kinds are simple enough to live here: the console, a file of the initial file system,
- * a directory, and a text that we write ourselves at the moment when somebody opens it
- * (/proc/ps and /proc/meminfo: questions to the kernel that look like files, so that
- * `cat` can ask them).  The others are neighbours: the end of a pipe (pipe.c), a file
- * in /tmp (tmp.c).
+ * done with it stands in a table of functions, one table for each kind of file.  Three
+ * kinds live here: the console, a file or a directory of a file system (a node, see
+ * node.c), and a text that we write ourselves at the moment when somebody opens it
+ * (/proc/ps, for instance: questions to the kernel that look like files, so that
+ * `cat` can ask them).  The others are neighbours: the end of a pipe (pipe.c), a whole
+ * disk (disk.c).
  *
  * The offset belongs to the open file, not to the number: two numbers for one file, by
  * dup2 or fork, move along together.  So what a child prints follows what its parent
@@ -60,7 +60,7 @@ int file_getdents(struct file *f, u32 user, u32 length)
 }
 /*:*/
 
-/*G:481 The console, and files that were there before us */
+/*G:481 The console, and questions to the kernel */
 static int console_read(struct file *f, u32 user, u32 length)
 {
 	(void)f;
@@ -96,7 +96,7 @@ bool file_is_console(const struct file *f)
 	return f->ops == &console_ops;
 }
 
-static int data_read(struct file *f, u32 user, u32 length)
+static int text_read(struct file *f, u32 user, u32 length)
 {
 	if (length > f->size - f->offset)
 		length = f->size - f->offset;
@@ -106,14 +106,12 @@ static int data_read(struct file *f, u32 user, u32 length)
 	return length;
 }
 
-static const struct file_ops data_ops = {.read = data_read};
-
 static void text_close(struct file *f)
 {
 	frame_put(virt_to_phys(f->data));
 }
 
-static const struct file_ops text_ops = {.read = data_read, .close = text_close};
+static const struct file_ops text_ops = {.read = text_read, .close = text_close};
 
 static u32 text_processes(char *to, u32 size)
 {
@@ -136,6 +134,29 @@ static u32 text_memory(char *to, u32 size)
 			total, total - free, free);
 }
 
+/* One line a disk: what it is, where it is mounted, and how full it is. */
+static u32 text_disks(char *to, u32 size)
+{
+	u32 used = snformat(to, size, "DISK      SIZE KiB   FREE KiB MODE MOUNTED ON\n"), i;
+	struct fs_usage usage;
+	struct disk *disk;
+	struct node *root;
+	const char *path;
+
+	for (i = 0; (disk = disk_number(i)) != NULL && used < size; i++) {
+		if (mount_of_disk(disk, &path, &root) && !root->ops->usage(root, &usage))
+			used += snformat(to + used, size - used, "%-8s %9u %10u %-4s %s\n",
+					 disk->name, disk->sectors / 2, usage.blocks_free *
+					 (usage.block_size / 1024), usage.read_only ? "ro" : "rw",
+					 path);
+		else
+			used += snformat(to + used, size - used, "%-8s %9u %10s %-4s -\n",
+					 disk->name, disk->sectors / 2, "-",
+					 disk->read_only ? "ro" : "rw");
+	}
+	return used < size ? used : size - 1;
+}
+
 static struct file *open_text(u32 (*write)(char *to, u32 size))
 {
 	u32 frame = frame_alloc();
@@ -149,111 +170,213 @@ static struct file *open_text(u32 (*write)(char *to, u32 size))
 }
 /*:*/
 
-/*G:482 Directories, and where a path leads */
-static const char *list(const char *directory, u32 n, bool *is_directory)
+/*G:482 Files with a place
+ *
+ * A node knows how to move bytes between itself and the kernel's memory.  What a
+ * process hands us is a range of *its* memory, so we go through that page by page, and
+ * for each piece the node gets the kernel's own address of it: the bytes are copied
+ * once.  The page can't go away while a disk is waited for, as the only one who could
+ * unmap it is the process itself, and that is here.
+ */
+static int node_read(struct file *f, u32 user, u32 length)
 {
-	if (!tmp_name(directory))
-		return initfs_list(directory, n, is_directory);
-	*is_directory = false;
-	return tmp_list(n);
+	struct node *n = f->node;
+	u32 done = 0, part;
+	void *page;
+	int got;
+
+	if (f->offset >= n->size)
+		return 0;
+	if (length > n->size - f->offset)
+		length = n->size - f->offset;
+	while (done < length && !(done && current->due)) {
+		part = length - done;
+		page = user_memory(user + done, &part, true);
+		got = page ? n->ops->read(n, f->offset, page, part) : -EFAULT;
+		if (got < 0 && !done)
+			return got;
+		if (got <= 0)
+			break;
+		done += got;
+		f->offset += got;
+	}
+	return done;
 }
 
+static int node_write(struct file *f, u32 user, u32 length)
+{
+	struct node *n = f->node;
+	u32 done = 0, part;
+	void *page;
+	int got;
+
+	if (f->flags & O_APPEND)
+		f->offset = n->size;
+	while (done < length && !(done && current->due)) {
+		part = length - done;
+		page = user_memory(user + done, &part, false);
+		got = !page ? -EFAULT : f->offset > FILE_SIZE_MAX - part ? -EFBIG :
+		      n->ops->write(n, f->offset, page, part);
+		if (got < 0 && !done)
+			return got;
+		if (got <= 0)
+			break;
+		f->written = true;
+		done += got;
+		f->offset += got;
+	}
+	return done;
+}
+
+/* Who has written to a file and closes it shall find it on the disk. */
+static void node_close(struct file *f)
+{
+	if (f->written)
+		f->node->ops->sync(f->node);
+	node_put(f->node);
+}
+
+static const struct file_ops node_file_ops = {
+	.read = node_read,
+	.write = node_write,
+	.close = node_close,
+};
+
+/*:*/
+
+/*G:483 Names, and opening what they lead to */
 /* struct linux_dirent: u32 inode, u32 offset, u16 length, name, 0, ..., u8 type. */
 #define DIRENT_NAME 10
-#define DT_DIR 4
-#define DT_REG 8
 
-static int directory_getdents(struct file *f, u32 user, u32 length)
+static int node_getdents(struct file *f, u32 user, u32 length)
 {
-	u32 done = 0;
-	bool is_directory;
-	const char *name;
+	struct listing entry;
+	char out[DIRENT_NAME + NAME_SIZE + 4];
+	u32 done = 0, next = f->offset;
+	int got;
 
-	while ((name = list(f->path, f->offset, &is_directory)) != NULL) {
-		char entry[128] = {0};
-		u32 name_length = strnlen(name, 100);
-		u16 size = (DIRENT_NAME + name_length + 2 + 3) & ~3u;
-		u32 inode = f->offset + 1;
+	while ((got = f->node->ops->list(f->node, &next, &entry)) > 0) {
+		u16 size = (DIRENT_NAME + strlen(entry.name) + 2 + 3) & ~3u;
 
 		if (done + size > length)
-			break;
-		memcpy(entry, &inode, 4);
-		memcpy(entry + 4, &inode, 4);
-		memcpy(entry + 8, &size, 2);
-		memcpy(entry + DIRENT_NAME, name, name_length);
-		if (entry[DIRENT_NAME + name_length - 1] == '/')
-			entry[DIRENT_NAME + name_length - 1] = '\0';
-		entry[size - 1] = is_directory ? DT_DIR : DT_REG;
-		if (!copy_to_user(user + done, entry, size))
+			return done ? (int)done : -EINVAL;
+		memset(out, 0, size);
+		memcpy(out, &entry.number, 4);
+		memcpy(out + 4, &next, 4);
+		memcpy(out + 8, &size, 2);
+		strcopy(out + DIRENT_NAME, entry.name, NAME_SIZE);
+		out[size - 1] = entry.mode >> 12;	/* DT_REG, DT_DIR... are just that */
+		if (!copy_to_user(user + done, out, size))
 			return -EFAULT;
 		done += size;
-		f->offset++;
+		f->offset = next;
 	}
-	return done || !name ? (int)done : -EINVAL;
-}
-
-static void directory_close(struct file *f)
-{
-	kfree(f->path);
+	return done || !got ? (int)done : got;
 }
 
 static const struct file_ops directory_ops = {
-	.getdents = directory_getdents,
-	.close = directory_close,
+	.getdents = node_getdents,
+	.close = node_close,
 };
 
-static struct file *open_directory(const char *path)
+struct node *file_node(const struct file *f)
 {
-	u32 size = strlen(path) + 1;
-	char *copy = kmalloc(size);
-	struct file *f = copy ? file_new(&directory_ops, O_RDONLY, copy) : NULL;
+	return f->ops == &node_file_ops || f->ops == &directory_ops ? f->node : NULL;
+}
 
-	if (f)
-		strcopy(copy, path, size);
-	else
-		kfree(copy);
-	return f;
+bool file_can_seek(const struct file *f)
+{
+	return file_node(f) || f->ops == &text_ops || disk_is_open(f);
+}
+
+/* Finds the node at path, or makes it if flags say so; 0 or -errno. */
+static int find_or_create(const char *path, u32 flags, struct node **found)
+{
+	struct node *dir;
+	const char *name;
+	int error;
+
+	do {		/* again, if somebody else makes it after we did not find it */
+		error = node_find(path, found);
+		if (!error && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
+			node_put(*found);
+			return -EEXIST;
+		}
+		if (error != -ENOENT || !(flags & O_CREAT))
+			return error;
+		error = node_find_parent(path, &dir, &name);
+		if (error)
+			return error;
+		error = dir->ops->create(dir, name, S_IFREG | 0644, found);
+		node_put(dir);
+	} while (error == -EEXIST && !(flags & O_EXCL));
+	return error;
+}
+
+/* What the flags want of a node, before it is opened: 0 or -errno. */
+static int prepare(struct node *n, u32 flags)
+{
+	bool write = (flags & O_ACCMODE) != O_RDONLY;
+	u32 kind = n->mode & S_IFMT;
+	int error;
+
+	if (kind == S_IFDIR)
+		return write || (flags & O_CREAT) ? -EISDIR : 0;
+	if (kind != S_IFREG)		/* a pipe, a device, a symbolic link of somebody else's */
+		return -ENXIO;
+	if (flags & O_DIRECTORY)
+		return -ENOTDIR;
+	error = write ? n->ops->may_write(n) : 0;
+	if (!error && write && (flags & O_TRUNC) && n->size)
+		error = n->ops->resize(n, 0);
+	return error;
+}
+
+static struct file *open_node(const char *path, u32 flags, int *error)
+{
+	struct node *n;
+	struct file *f;
+
+	*error = find_or_create(path, flags, &n);
+	if (*error)
+		return NULL;
+	*error = prepare(n, flags);
+	f = *error ? NULL : file_new((n->mode & S_IFMT) == S_IFDIR ? &directory_ops :
+				     &node_file_ops, flags, n);
+	if (f) {
+		f->written = flags & (O_TRUNC | O_CREAT);
+		return f;
+	}
+	if (!*error)
+		*error = -ENOMEM;
+	node_put(n);
+	return NULL;
 }
 
 struct file *file_open(const char *path, u32 flags, int *error)
 {
-	const char *data, *name = tmp_name(path);
-	struct file *f;
-	u32 size;
+	static const struct {
+		const char *path;
+		u32 (*write)(char *to, u32 size);
+	} texts[] = {
+		{"/proc/ps", text_processes},
+		{"/proc/meminfo", text_memory},
+		{"/proc/disks", text_disks},
+	};
+	char absolute[PATH_SIZE];
+	u32 i;
 
+	*error = path_absolute(absolute, path);
+	if (*error)
+		return NULL;
 	*error = -ENOMEM;
-	if (name && *name)
-		return tmp_open(name, flags, error);
-	if (!strcmp(path, "/dev/console"))
+	if (!strcmp(absolute, "/dev/console"))
 		return file_console();
-	if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT)) {
-		*error = name || initfs_is_directory(path) ? -EISDIR : -EROFS;
-		return NULL;
-	}
-	if (!strcmp(path, "/proc/ps"))
-		return open_text(text_processes);
-	if (!strcmp(path, "/proc/meminfo"))
-		return open_text(text_memory);
-	data = initfs_find(path, &size);
-	if (!data && !name && !initfs_is_directory(path)) {
-		*error = -ENOENT;
-		return NULL;
-	}
-	if (!data)
-		return open_directory(path);
-	f = file_new(&data_ops, O_RDONLY, (void *)data);
-	if (f)
-		f->size = size;
-	return f;
-}
-
-int file_unlink(const char *path)
-{
-	const char *name = tmp_name(path);
-	u32 ignored;
-
-	if (name)
-		return tmp_unlink(name);
-	return initfs_find(path, &ignored) || initfs_is_directory(path) ? -EROFS : -ENOENT;
+	if (!strncmp(absolute, "/dev/vd", 7))
+		return disk_open(absolute + 5, flags, error);
+	for (i = 0; (flags & O_ACCMODE) == O_RDONLY && i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!strcmp(absolute, texts[i].path))
+			return open_text(texts[i].write);
+	return open_node(absolute, flags, error);
 }
 /*:*/

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*G:470 A box of files
  *
- * TeachOS has no disk yet, so its programs travel inside the kernel's image, as a
- * tar archive: `tar tf build/teachos/initfs.tar` shows what is in it.  A tar file
- * is a row of 512-byte blocks: one with name and size (in octal digits, as text),
- * then the contents, and so on; a block of zeros ends it.
+ * A kernel needs programs before it has found a disk, and there may be none.  So they
+ * travel inside the kernel's image, as a tar archive: `tar tf
+ * build/teachos/initfs.tar` shows what is in it.  A tar file is a row of 512-byte
+ * blocks: one with name and size (in octal digits, as text), then the contents, and so
+ * on; a block of zeros ends it.
+ *
+ * Nothing is copied: each file becomes a node whose bytes are where they are.  A few
+ * names that the kernel answers to itself are hung beside them, so that `ls` finds them.
  */
 #include "kernel.h"
 
@@ -26,72 +30,38 @@ static u32 octal(const char *s, u32 length)
 	return value;
 }
 
-static const struct tar_header *next_header(const struct tar_header *h)
+static bool add(const struct tar_header *h, u32 size)
 {
-	if (!h)
-		h = (const void *)initfs_start;
-	else
-		h += 1 + (octal(h->size, sizeof(h->size)) + 511) / 512;
-	return (const char *)(h + 1) <= initfs_end && h->name[0] ? h : NULL;
-}
+	char name[sizeof(h->name) + 1];
+	u32 length = strnlen(h->name, sizeof(h->name));
 
-/* Paths are absolute; "./bin/sh", "/bin/sh" and "bin/sh" are one. */
-const char *path_plain(const char *path)
-{
-	while (*path == '/' || (path[0] == '.' && (path[1] == '/' || !path[1])))
-		path++;
-	return path;
-}
-
-const char *initfs_find(const char *path, u32 *size)
-{
-	const struct tar_header *h = NULL;
-
-	while ((h = next_header(h)) != NULL) {
-		if (h->type != '0' || strncmp(path_plain(h->name), path_plain(path), sizeof(h->name)))
-			continue;
-		*size = octal(h->size, sizeof(h->size));
-		return (const char *)(h + 1);
-	}
-	return NULL;
-}
-
-/* The part of h's name below directory, or NULL if it is not directly in there. */
-static const char *name_in(const struct tar_header *h, const char *directory)
-{
-	const char *name = path_plain(h->name), *slash;
-	u32 length = strlen(directory);
-
-	while (length && directory[length - 1] == '/')
+	memcpy(name, h->name, length);
+	while (length && name[length - 1] == '/')
 		length--;
-	if (length) {
-		if (strncmp(name, directory, length) || name[length] != '/')
-			return NULL;
-		name += length + 1;
-	}
-	slash = strchr(name, '/');
-	return *name && (!slash || !slash[1]) ? name : NULL;
+	name[length] = '\0';
+	return tmp_add(name, h->type == '5' ? S_IFDIR | 0755 : S_IFREG | 0755,
+		       (const char *)(h + 1), size);
 }
 
-const char *initfs_list(const char *directory, u32 n, bool *is_directory)
+void initfs_init(void)
 {
-	const struct tar_header *h = NULL;
+	const struct tar_header *h = (const void *)initfs_start;
+	bool good = true;
+	u32 size;
 
-	while ((h = next_header(h)) != NULL) {
-		const char *name = name_in(h, path_plain(directory));
-
-		if (!name || n--)
-			continue;
-		*is_directory = h->type == '5';
-		return name;
+	mount_add("", tmp_root, NULL);
+	for (; good && (const char *)(h + 1) <= initfs_end && h->name[0];
+	     h += 1 + (size + 511) / 512) {
+		size = octal(h->size, sizeof(h->size));
+		good = add(h, size);
 	}
-	return NULL;
-}
-
-bool initfs_is_directory(const char *path)
-{
-	bool ignored;
-
-	return !*path_plain(path) || initfs_list(path, 0, &ignored);
+	good = good && tmp_add("dev", S_IFDIR | 0755, NULL, 0) &&
+	       tmp_add("dev/console", S_IFCHR | 0600, NULL, 0) &&
+	       tmp_add("proc", S_IFDIR | 0755, NULL, 0) &&
+	       tmp_add("proc/ps", S_IFREG | 0444, NULL, 0) &&
+	       tmp_add("proc/meminfo", S_IFREG | 0444, NULL, 0) &&
+	       tmp_add("proc/disks", S_IFREG | 0444, NULL, 0);
+	if (!good)
+		panic("no memory for the names of the first files");
 }
 /*:*/

@@ -15,9 +15,12 @@
  *	paging.c, vm.c	page tables; what a process may find behind an address
  *	process.c, sched.c, fpu.c	many programs, one processor
  *	signal.c, sigframe.c	taps on their shoulders
- *	syscall.c, file.c, pipe.c	what a process may ask for
+ *	syscall*.c, file.c, pipe.c	what a process may ask for
+ *	node.c		where a path leads, and what is mounted there
  *	elf.c, arguments.c, initfs.c	programs, their luggage, the box they come in
  *	tmp.c		files that can be written, in memory
+ *	disk.c, cache.c	disks, and what we remember of them
+ *	ext2*.c		files that are still there tomorrow
  *	tty.c, print.c, panic.c	talking, to people, also when all is lost
  *	selftest*.c, bench.c	does it keep the rules, and what does that cost
  *
@@ -61,10 +64,13 @@ struct boot_info {
 	u32 low_memory;		/* ... and of those below 1 MiB, how many are really there */
 	u32 ramdisk, ramdisk_size;	/* what the boot loader brought along; 0: nothing */
 	u32 reserved_top;	/* bytes at the top of the address space to keep off */
+	u32 wall_clock;		/* seconds since 1970 when pv.now() was 0 */
 	char command_line[512];
 };
 extern struct boot_info boot_info;
 void kernel_main(void) __attribute__((noreturn));
+/* In order: what was written is brought to the disks, then the power goes. */
+void power_down(const char *text, enum shutdown_how how) __attribute__((noreturn));
 
 /* ---- print.c ------------------------------------------------------------- */
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -152,6 +158,7 @@ void clock_init(void);
 u64 clock_now(void);			/* pv.now(), and it will be later next time */
 /* khz: 1000 or more. */
 u64 tsc_to_ns(u64 ticks, u32 khz);
+u32 wall_seconds(void);			/* seconds since 1970 */
 /* Makes sure that an interrupt comes no later than deadline (pv.now() terms). */
 void clock_request(u64 deadline);
 
@@ -205,6 +212,9 @@ bool vm_had_right(struct process *p, u32 va, bool write);
 bool copy_from_user(void *to, u32 from, u32 length);
 bool copy_to_user(u32 to, const void *from, u32 length);
 bool string_from_user(char *to, u32 from, u32 size);
+/* Where the kernel finds the bytes at va of current: *length of them, cut down to what
+ * lies in one page.  Good while current lives.  NULL: not the process's. */
+void *user_memory(u32 va, u32 *length, bool write);
 u32 vm_brk(struct process *p, u32 new_brk);
 /* length bytes of zeros, to come when they are looked at.  fixed: at address, and
  * what was there goes away; else anywhere.  The address or -errno. */
@@ -262,6 +272,7 @@ struct process {
 	struct area area[PROCESS_AREAS];
 	u64 tls[3];
 	struct file *file[PROCESS_FILES];
+	char *cwd;			/* absolute, from kmalloc(); NULL: "/" */
 	u64 slice_start;
 	u32 switches;
 	int group;			/* who gets signals together: Ctrl-C, a job */
@@ -303,6 +314,9 @@ void yield(void);
 /* Sleep until wake(channel) or the deadline (0: none).  Irqs off across the
  * caller's test and this call.  true: look again.  false: a signal is due. */
 bool sleep_on(const void *channel, u64 deadline);
+/* Sleep until wake(channel), or a little less: look again.  For what must be waited
+ * for, whoever wants the process dead.  Irqs off. */
+void sleep_deaf(const void *channel);
 void wake(const void *channel);
 void make_ready(struct process *p);
 void sched_tick(void);			/* clock.c, each timer interrupt */
@@ -341,14 +355,112 @@ int sys_sigreturn(struct trap_frame *f), sys_rt_sigreturn(struct trap_frame *f);
 int sys_kill(struct trap_frame *f), sys_pause(struct trap_frame *f);
 int sys_alarm(struct trap_frame *f);
 
+/* ---- node.c: what has a name, and where a path leads ------------------------ */
+#define PATH_SIZE	256u		/* bytes of a path, with the NUL */
+#define NAME_SIZE	256u		/* of one name in it */
+#define FILE_SIZE_MAX	0x7fffffffu	/* what a write may make of a file */
+#define S_IFMT		0170000u	/* Linux's numbers, as in struct stat */
+#define S_IFIFO		0010000u
+#define S_IFCHR		0020000u
+#define S_IFDIR		0040000u
+#define S_IFBLK		0060000u
+#define S_IFREG		0100000u
+#define S_IFLNK		0120000u
+#define S_IFSOCK	0140000u
+
+/* Linux's struct stat for i386, as the system calls hand it out. */
+struct stat {
+	u32 dev, ino;
+	u16 mode, links, uid, gid;
+	u32 rdev, size, block_size, blocks;	/* blocks of 512 bytes */
+	u32 atime, atime_ns, mtime, mtime_ns, ctime, ctime_ns;
+	u32 unused[2];
+};
+_Static_assert(sizeof(struct stat) == 64, "arch/x86/include/uapi/asm/stat.h");
+
+/* Of a mounted file system.  Sizes in blocks of block_size bytes. */
+struct fs_usage {
+	u32 magic, block_size, blocks, blocks_free, files, files_free;
+	bool read_only;
+};
+
+struct listing {
+	u32 number;
+	u16 mode;		/* S_IF..., as far as the directory knows it */
+	char name[NAME_SIZE];
+};
+
+/* A file or directory, whichever file system it lives in.  In memory while somebody
+ * has it: each node that a function hands out wants a node_put(). */
+struct node {
+	const struct node_ops *ops;
+	u32 refs;
+	u32 number;
+	u32 size;		/* bytes; more than fit: 0xffffffff */
+	u16 mode;
+};
+
+/* How a file system does it.  All but get may sleep; all that return int return
+ * -errno if they can't.  name is one part of a path, never "" or "." or "..". */
+struct node_ops {
+	int (*lookup)(struct node *dir, const char *name, struct node **found);
+	int (*create)(struct node *dir, const char *name, u16 mode, struct node **made);
+	int (*remove)(struct node *dir, const char *name, bool directory);
+	/* What was called new_name goes away, if it can be removed. */
+	int (*rename)(struct node *dir, const char *name, struct node *new_dir,
+		      const char *new_name);
+	/* The entry at *position (0: the first), which moves on; 0: there is none. */
+	int (*list)(struct node *dir, u32 *position, struct listing *entry);
+	/* Bytes done; reading past the end is 0. */
+	int (*read)(struct node *n, u32 offset, void *to, u32 length);
+	int (*write)(struct node *n, u32 offset, const void *from, u32 length);
+	int (*resize)(struct node *n, u32 size);
+	int (*may_write)(struct node *n);		/* 0 or -EROFS */
+	int (*set_times)(struct node *n, u32 atime, u32 mtime);
+	void (*stat)(struct node *n, struct stat *to);
+	int (*sync)(struct node *n);			/* all of it is on the disk */
+	int (*usage)(struct node *n, struct fs_usage *to);
+	/* The power goes: sync, and what has no name is given up.  NULL: no need. */
+	int (*leave)(struct node *root);
+	void (*put)(struct node *n);			/* one owner fewer */
+};
+
+static inline void node_get(struct node *n)
+{
+	n->refs++;
+}
+
+static inline void node_put(struct node *n)
+{
+	n->ops->put(n);
+}
+
+/* path, seen from current's directory, as one that begins with / and has no "." or
+ * ".." or empty part; 0 or -ENAMETOOLONG. */
+int path_absolute(char to[PATH_SIZE], const char *path);
+bool node_same_fs(const struct node *a, const struct node *b);
+/* From here on paths are such ones. */
+int node_find(const char *path, struct node **found);
+/* The directory that path is in, and its name there; -EBUSY: it is a root. */
+int node_find_parent(const char *path, struct node **dir, const char **name);
+/* root becomes what is found at path (a directory).  disk: where it lives, or NULL. */
+struct disk;
+int mount_add(const char *path, struct node *root, struct disk *disk);
+int mount_remove(const char *path);		/* writes all, and lets go of it */
+bool mount_of_disk(const struct disk *disk, const char **path, struct node **root);
+int mount_sync(void);				/* all of them; the first error */
+void mount_remove_all(void);			/* before the power goes */
+
 /* ---- file.c -------------------------------------------------------------- */
 #define O_RDONLY	0x000u		/* Linux's numbers for i386 */
 #define O_WRONLY	0x001u
 #define O_RDWR		0x002u
 #define O_ACCMODE	0x003u
 #define O_CREAT		0x040u
+#define O_EXCL		0x080u
 #define O_TRUNC		0x200u
 #define O_APPEND	0x400u
+#define O_DIRECTORY	0x10000u
 struct file;
 /* What a kind of file can do.  A NULL means that it can't: see file.c for the error.
  * read, write: length bytes at address user of current, from f->offset on, which they
@@ -364,11 +476,12 @@ struct file {
 	u32 refs;
 	u32 flags;		/* O_... */
 	u32 offset;
-	u32 size;		/* DATA, TEXT */
+	u32 size;		/* TEXT */
+	bool written;		/* NODE: since it was opened */
 	union {			/* whatever ops need */
 		void *object;
 		const char *data;
-		char *path;
+		struct node *node;
 	};
 };
 /* A new record with one owner and nothing but these in it; NULL: no memory. */
@@ -377,30 +490,97 @@ struct file *file_new(const struct file_ops *ops, u32 flags, void *object);
 struct file *file_open(const char *path, u32 flags, int *error);
 struct file *file_console(void);
 bool file_is_console(const struct file *f);
-int file_unlink(const char *path);
 void file_get(struct file *f);
 void file_put(struct file *f);
 int file_read(struct file *f, u32 user, u32 length);
 int file_write(struct file *f, u32 user, u32 length);
 int file_getdents(struct file *f, u32 user, u32 length);
+/* The file or directory behind f; NULL: it has no name and no place. */
+struct node *file_node(const struct file *f);
+bool file_can_seek(const struct file *f);
 
 /* ---- pipe.c: processes only, may sleep -------------------------------------- */
 /* Both ends of a new pipe: [0] to read from, [1] to write to; 0 or -ENOMEM. */
 int file_pipe(struct file *ends[2]);
 
-/* ---- tmp.c: files in memory ------------------------------------------------- */
-const char *tmp_name(const char *path);	/* the part below /tmp; NULL: not in there */
-bool tmp_exists(const char *name);
-const char *tmp_list(u32 n);		/* the n-th name; NULL after the last */
-struct file *tmp_open(const char *name, u32 flags, int *error);	/* as file_open() */
-int tmp_unlink(const char *name);	/* 0 or -errno */
+/* ---- disk.c: disks, whoever drives them -------------------------------------- */
+#define SECTOR_SIZE	512u
+#define DISK_PARTS	32u
+struct disk_request;
+struct disk {
+	char name[8];		/* "vda" */
+	char id[21];		/* what it calls itself */
+	u32 sectors;
+	bool read_only;
+	/* Starts a request; its status is -EINPROGRESS until disk_done(). */
+	void (*submit)(struct disk *disk, struct disk_request *r);
+	/* Looks, irqs off, whether something is done that nobody was told of. */
+	void (*poll)(struct disk *disk);
+	void *driver;
+};
+enum disk_action { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_ID };
+struct disk_request {
+	enum disk_action action;
+	u32 sector;		/* READ, WRITE: all of it must be on the disk */
+	u32 count;		/* parts */
+	struct {
+		void *memory;	/* the kernel's, in one piece physically */
+		u32 length;	/* bytes; READ, WRITE: whole sectors */
+	} part[DISK_PARTS];
+	volatile int status;	/* -EINPROGRESS, then 0 or -errno */
+	u8 driver[24];		/* the driver's, while it is under way */
+};
+/* By drivers: a disk is there (its name is chosen here), a request is done (irqs off). */
+void disk_add(struct disk *disk);
+void disk_done(struct disk_request *r, int status);
+struct disk *disk_number(u32 n);	/* the n-th, from 0; NULL: no more */
+struct disk *disk_find(const char *name);	/* "vda"; NULL */
+/* Starts r, and waits for it: sleeping, or in a loop where interrupts are off. */
+void disk_submit(struct disk *disk, struct disk_request *r);
+int disk_wait(struct disk *disk, struct disk_request *r);	/* 0 or -errno */
+struct file *disk_open(const char *name, u32 flags, int *error);	/* as file_open() */
 
-/* ---- initfs.c ------------------------------------------------------------ */
-const char *initfs_find(const char *path, u32 *size);	/* NULL: no such file */
-/* The n-th name directly in a directory; NULL after the last. */
-const char *initfs_list(const char *directory, u32 n, bool *is_directory);
-bool initfs_is_directory(const char *path);
-const char *path_plain(const char *path);	/* without what "/" and "./" it begins with */
+bool disk_is_open(const struct file *f);	/* was it made by disk_open()? */
+
+/* ---- cache.c: what we remember of a disk ------------------------------------- */
+/* One 4 KiB piece of a disk.  Who has it may look at data, and change it: then
+ * buffer_changed().  A cache has no lock: its owner keeps one (ext2.c does). */
+struct buffer {
+	u8 *data;
+	u32 number;		/* of the piece: 8 sectors each */
+	u32 users;
+	bool valid, dirty;
+	struct cache *cache;
+	struct buffer *next;	/* with the same hash */
+	struct buffer *newer, *older;
+};
+struct cache *cache_create(struct disk *disk);	/* NULL: no memory */
+void cache_destroy(struct cache *c);		/* what was not written is lost */
+/* Piece number, read if it is not here; fresh: the caller fills all of it, so it need
+ * not be read.  NULL: -EIO or -ENOMEM in *error.  Wants a buffer_put(). */
+struct buffer *buffer_get(struct cache *c, u32 number, bool fresh, int *error);
+void buffer_put(struct buffer *b);
+void buffer_changed(struct buffer *b);
+/* Reads the pieces first..first + count - 1 that are not here, in as few requests as
+ * can be.  An errors shows when one of them is wanted. */
+void cache_read_ahead(struct cache *c, u32 first, u32 count);
+/* Writes what was changed and waits until the disk has it for good; 0 or -EIO. */
+int cache_write_back(struct cache *c);
+bool cache_has(struct cache *c, u32 number);	/* is that piece here? */
+
+/* ---- ext2*.c ------------------------------------------------------------------ */
+/* Mounts the file system on disk at path, with a sentence on the console if it can't. */
+int ext2_mount(struct disk *disk, const char *path, bool read_only);
+void ext2_mount_first(void);			/* at boot: the first there is, on /mnt */
+
+/* ---- tmp.c, initfs.c: files in memory --------------------------------------- */
+/* The root of all paths, with what the image brought along. */
+void initfs_init(void);
+extern struct node *tmp_root;
+/* A node that can't be changed, for data that stays; size may be 0.  path: without a
+ * slash at its beginning or its end; its directory must be there.  false: no memory. */
+bool tmp_add(const char *path, u16 mode, const char *data, u32 size);
+u32 tmp_files(void);			/* how many there are of those that can */
 
 /* ---- arguments.c: what a new program is handed ------------------------------ */
 #define ARGUMENTS_MAX	(128u << 10)	/* bytes of all strings, and 4 for each */
@@ -419,16 +599,23 @@ int arguments_push(struct arguments *a, u32 root, u32 *esp);
 void arguments_free(struct arguments *a);
 
 /* ---- elf.c --------------------------------------------------------------- */
-/* Loads an ELF image into an empty user half; 0 or -errno. */
-int elf_load(u32 root, const char *image, u32 size, u32 *entry, u32 *brk);
+/* Loads an ELF file into an empty user half; 0 or -errno. */
+int elf_load(u32 root, struct node *file, u32 *entry, u32 *brk);
 
 /* ---- syscall.c ----------------------------------------------------------- */
 void syscall_handler(struct trap_frame *frame);		/* called by trap.asm only */
+struct file *get_file(u32 fd);		/* of current; NULL: not open */
+typedef int system_call(struct trap_frame *frame);	/* what it returns goes into eax */
+/* syscall_file.c */
+system_call sys_unlink, sys_rmdir, sys_mkdir, sys_rename, sys_chdir, sys_getcwd, sys_stat,
+	sys_fstat, sys_lseek, sys_ftruncate, sys_utime, sys_sync, sys_fsync, sys_statfs,
+	sys_mount, sys_umount;
 #define EPERM 1
 #define ENOENT 2
 #define ESRCH 3
 #define EINTR 4
 #define EIO 5
+#define ENXIO 6
 #define E2BIG 7
 #define ENOEXEC 8
 #define EBADF 9
@@ -437,6 +624,10 @@ void syscall_handler(struct trap_frame *frame);		/* called by trap.asm only */
 #define ENOMEM 12
 #define EACCES 13
 #define EFAULT 14
+#define EBUSY 16
+#define EEXIST 17
+#define EXDEV 18
+#define ENODEV 19
 #define ENOTDIR 20
 #define EISDIR 21
 #define EINVAL 22
@@ -444,10 +635,16 @@ void syscall_handler(struct trap_frame *frame);		/* called by trap.asm only */
 #define ENOTTY 25
 #define EFBIG 27
 #define ENOSPC 28
+#define ESPIPE 29
 #define EROFS 30
+#define EMLINK 31
 #define EPIPE 32
+#define ERANGE 34
 #define ENAMETOOLONG 36
 #define ENOSYS 38
+#define ENOTEMPTY 39
+#define EINPROGRESS 115
+#define ELOOP 40
 
 /* ---- tty.c --------------------------------------------------------------- */
 void tty_input(const char *bytes, u32 length);		/* drivers, irqs off */

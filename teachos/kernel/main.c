@@ -37,6 +37,12 @@ static u32 split_words(char *line, char **words)
 	return n;
 }
 
+void power_down(const char *text, enum shutdown_how how)
+{
+	mount_remove_all();
+	machine_shutdown(text, how);
+}
+
 /* Runs one program as process 1 and ends with it. */
 static void run_init(const char *path, char *const argv[]) __attribute__((noreturn));
 static void run_init(const char *path, char *const argv[])
@@ -49,18 +55,18 @@ static void run_init(const char *path, char *const argv[])
 			 pid == -ENOENT ? "no such file" : pid == -ENOEXEC ? "not a program"
 									   : "out of memory");
 		print("teachos: %s\n", text);
-		machine_shutdown(text, SHUTDOWN_POWEROFF);
+		power_down(text, SHUTDOWN_POWEROFF);
 	}
 	process_find(pid)->immortal = true;
 	while (process_wait(-1, &status, 0) != pid)
 		;		/* orphans, on their way */
 	if (!status)
-		machine_shutdown("Power down", SHUTDOWN_POWEROFF);
+		power_down("Power down", SHUTDOWN_POWEROFF);
 	if (status & 0x7f)
 		snformat(text, sizeof(text), "%s was killed by signal %d", path, status & 0x7f);
 	else
 		snformat(text, sizeof(text), "%s ended with status %d", path, status >> 8);
-	machine_shutdown(text, SHUTDOWN_POWEROFF);
+	power_down(text, SHUTDOWN_POWEROFF);
 }
 
 static void follow_command_line(void) __attribute__((noreturn));
@@ -100,8 +106,10 @@ void kernel_main(void)
 	paging_init();
 	fpu_init();
 	clock_init();
+	initfs_init();
 	pv.find_devices();
 	pv.irq_enable();
+	ext2_mount_first();
 	print("%u KiB of memory free\n", frames_free() * (PAGE_SIZE / 1024));
 	follow_command_line();
 }

@@ -76,6 +76,7 @@ static void process_free(struct process *p)
 		root_destroy(p->root);
 	if (p->kstack)
 		kstack_free(p->kstack);
+	kfree(p->cwd);
 	p->magic = 0;
 	kfree(p);
 }
@@ -141,7 +142,12 @@ int process_fork(struct trap_frame *frame)
 
 	if (!child)
 		return -ENOMEM;
-	if (!root_fork(current->root, child->root)) {
+	if (current->cwd) {
+		child->cwd = kmalloc(strlen(current->cwd) + 1);
+		if (child->cwd)
+			strcopy(child->cwd, current->cwd, strlen(current->cwd) + 1);
+	}
+	if (!child->cwd != !current->cwd || !root_fork(current->root, child->root)) {
 		process_free(child);
 		return -ENOMEM;
 	}
@@ -170,13 +176,17 @@ int process_fork(struct trap_frame *frame)
 static int load_program(struct process *p, u32 root, const char *path, struct arguments *args,
 			u32 *eip, u32 *esp)
 {
-	u32 size, brk;
-	const char *image = initfs_find(path, &size);
-	int error;
+	char absolute[PATH_SIZE];
+	struct node *file;
+	u32 brk;
+	int error = path_absolute(absolute, path);
 
-	if (!image)		/* what lies in /tmp can be read and written, not run */
-		return tmp_name(path) && tmp_exists(tmp_name(path)) ? -EACCES : -ENOENT;
-	error = elf_load(root, image, size, eip, &brk);
+	if (!error)
+		error = node_find(absolute, &file);
+	if (error)
+		return error;
+	error = (file->mode & S_IFMT) == S_IFREG ? elf_load(root, file, eip, &brk) : -EACCES;
+	node_put(file);
 	if (!error)
 		error = arguments_push(args, root, esp);
 	if (error)

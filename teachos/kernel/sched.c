@@ -157,6 +157,14 @@ bool sleep_on(const void *channel, u64 deadline)
 	return !current->due;
 }
 
+void sleep_deaf(const void *channel)
+{
+	current->state = SLEEPING;
+	current->waiting_for = channel;
+	schedule();
+	current->waiting_for = NULL;
+}
+
 void wake(const void *channel)
 {
 	struct process *p;

@@ -117,8 +117,8 @@ void selftest_run(const char *pattern)
 	else
 		print("%u passed, %u failed\n", passed, failed);
 	if (!failed && passed)
-		machine_shutdown("Power down", SHUTDOWN_POWEROFF);
+		power_down("Power down", SHUTDOWN_POWEROFF);
 	snformat(text, sizeof(text), "selftest: %u failed", failed);
-	machine_shutdown(text, SHUTDOWN_POWEROFF);
+	power_down(text, SHUTDOWN_POWEROFF);
 }
 /*:*/

@@ -160,7 +160,7 @@ SELFTEST(shell, "shell/pipes, redirection, quotes, complaints")
 	int status = run_program("/bin/shelltest", "");
 
 	CHECK(!status, "status 0x%x: question %d", status, (status >> 8) - 1);
-	CHECK(!tmp_list(0), "%s is left in /tmp", tmp_list(0));
+	CHECK(!tmp_files(), "%u files are left in /tmp", tmp_files());
 	return NULL;
 }
 

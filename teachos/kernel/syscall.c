@@ -12,7 +12,7 @@
 #define REBOOT_RESTART	0x01234567u
 #define REBOOT_POWER_OFF 0x4321fedcu
 
-static struct file *get_file(u32 fd)
+struct file *get_file(u32 fd)
 {
 	return fd < PROCESS_FILES ? current->file[fd] : NULL;
 }
@@ -51,16 +51,20 @@ static u32 free_fd(u32 fd)
 
 static int sys_open(struct trap_frame *f)
 {
-	char path[128];
+	char path[PATH_SIZE];
 	u32 fd = free_fd(0);
+	struct file *file;
 	int error;
 
 	if (!string_from_user(path, f->ebx, sizeof(path)))
 		return -EFAULT;
 	if (fd == PROCESS_FILES)
 		return -EMFILE;
-	current->file[fd] = file_open(path, f->ecx, &error);
-	return current->file[fd] ? (int)fd : error;
+	file = file_open(path, f->ecx, &error);
+	if (!file)
+		return error;
+	current->file[fd] = file;	/* not before: it may have slept */
+	return fd;
 }
 
 static int sys_close(struct trap_frame *f)
@@ -72,15 +76,6 @@ static int sys_close(struct trap_frame *f)
 	file_put(file);
 	current->file[f->ebx] = NULL;
 	return 0;
-}
-
-static int sys_unlink(struct trap_frame *f)
-{
-	char path[128];
-
-	if (!string_from_user(path, f->ebx, sizeof(path)))
-		return -EFAULT;
-	return file_unlink(path);
 }
 
 static int sys_pipe(struct trap_frame *f)
@@ -186,7 +181,7 @@ static int sys_waitpid(struct trap_frame *f)
 static int sys_execve(struct trap_frame *f)
 {
 	struct arguments args;
-	char path[128];
+	char path[PATH_SIZE];
 	int error;
 
 	if (!string_from_user(path, f->ebx, sizeof(path)))
@@ -249,9 +244,9 @@ static int sys_reboot(struct trap_frame *f)
 	if (f->ebx != REBOOT_MAGIC1)
 		return -EINVAL;
 	if (f->edx == REBOOT_RESTART)
-		machine_shutdown("Restarting system", SHUTDOWN_RESTART);
+		power_down("Restarting system", SHUTDOWN_RESTART);
 	if (f->edx == REBOOT_POWER_OFF)
-		machine_shutdown("Power down", SHUTDOWN_POWEROFF);
+		power_down("Power down", SHUTDOWN_POWEROFF);
 	return -EINVAL;
 }
 
@@ -389,10 +384,10 @@ static int sys_set_thread_area(struct trap_frame *f)
 }
 /*:*/
 
-static int (*const calls[])(struct trap_frame *) = {
+static system_call *const calls[] = {
 	[1] = sys_exit,		[2] = sys_fork,		[3] = sys_read,
 	[4] = sys_write,	[5] = sys_open,		[6] = sys_close,
-	[7] = sys_waitpid,	[10] = sys_unlink,	[11] = sys_execve,
+	[7] = sys_waitpid,	[11] = sys_execve,
 	[20] = sys_getpid,	[27] = sys_alarm,	[29] = sys_pause,
 	[37] = sys_kill,	[42] = sys_pipe,
 	[45] = sys_brk,		[54] = sys_ioctl,	[63] = sys_dup2,	[64] = sys_getppid,
@@ -405,6 +400,11 @@ static int (*const calls[])(struct trap_frame *) = {
 	[173] = sys_rt_sigreturn,	[174] = sys_rt_sigaction,
 	[175] = sys_rt_sigprocmask,
 	[243] = sys_set_thread_area,
+	/* files: syscall_file.c */
+	[10] = sys_unlink,	[12] = sys_chdir,	[19] = sys_lseek,	[21] = sys_mount,
+	[22] = sys_umount,	[30] = sys_utime,	[36] = sys_sync,	[38] = sys_rename,
+	[39] = sys_mkdir,	[40] = sys_rmdir,	[93] = sys_ftruncate,	[99] = sys_statfs,
+	[106] = sys_stat,	[108] = sys_fstat,	[118] = sys_fsync,	[183] = sys_getcwd,
 	[252] = sys_exit,	[265] = sys_clock_gettime,
 };
 

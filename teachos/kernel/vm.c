@@ -121,6 +121,12 @@ static u32 up_to_page_end(u32 va, u32 length)
 	return length < rest ? length : rest;
 }
 
+void *user_memory(u32 va, u32 *length, bool write)
+{
+	*length = up_to_page_end(va, *length);
+	return user_page(current, va, write);
+}
+
 bool copy_from_user(void *to, u32 from, u32 length)
 {
 	while (length) {

@@ -258,7 +258,7 @@ void lguest_start(void)
 	if (line && line < (8u << 20))
 		strcopy(boot_info.command_line, phys_to_virt(line),
 			sizeof(boot_info.command_line));
-	boot_time_s = lguest_data.time.tv_sec;
+	boot_time_s = boot_info.wall_clock = lguest_data.time.tv_sec;
 	clock_base = lguest_data.tsc_khz ? tsc_to_ns(rdtsc(), lguest_data.tsc_khz) : wall_clock();
 	kernel_main();
 }
