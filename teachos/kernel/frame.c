@@ -142,8 +142,25 @@ u32 frames_total(void)
  *
  * A kernel stack is two frames that must be neighbours.  A few stacks that were given
  * back are kept for the next process; only when there are none do we look for two
- * neighbours that are both free, from the top of memory down.
+ * neighbours that are both free, from the top of memory down.  (The rings of a device on
+ * PCI are three.)  Each of the frames can be given back by itself.
  */
+u32 frame_alloc_run(u32 count)
+{
+	u32 last, n;
+
+	for (last = frame_count - 1; last >= count; last = n - 1) {
+		for (n = last; n > last - count && !frames[n].refs; n--)
+			;
+		if (n > last - count)
+			continue;	/* this one is taken: go on below it */
+		while (++n <= last)
+			free_remove(n);
+		return (last - count + 1) * PAGE_SIZE;
+	}
+	return 0;
+}
+
 #define SPARE_STACKS 8u
 
 static void *spare_stacks;
@@ -151,7 +168,7 @@ static u32 spare_count;
 
 void *kstack_alloc(void)
 {
-	u32 n;
+	u32 stack_phys;
 
 	if (spare_stacks) {
 		void *stack = spare_stacks;
@@ -160,14 +177,8 @@ void *kstack_alloc(void)
 		spare_count--;
 		return stack;
 	}
-	for (n = frame_count - 1; n > 1; n--) {
-		if (frames[n].refs || frames[n - 1].refs)
-			continue;
-		free_remove(n);
-		free_remove(n - 1);
-		return phys_to_virt((n - 1) * PAGE_SIZE);
-	}
-	return NULL;
+	stack_phys = frame_alloc_run(KSTACK_SIZE / PAGE_SIZE);
+	return stack_phys ? phys_to_virt(stack_phys) : NULL;
 }
 
 void kstack_free(void *base)

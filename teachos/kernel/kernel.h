@@ -166,6 +166,7 @@ void clock_request(u64 deadline);
 void frame_init(u32 first_free, u32 memory);
 u32 frame_alloc(void);			/* physical address of a page, 0: none left */
 u32 frame_alloc_zeroed(void);
+u32 frame_alloc_run(u32 count);		/* the first of so many in a row; 0: no such run */
 void frame_get(u32 phys);		/* one more owner */
 void frame_put(u32 phys);		/* one fewer; the last one frees it */
 u32 frame_refs(u32 phys);

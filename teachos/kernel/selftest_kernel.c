@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:630 Time, interrupts, memory
+/*G:630 Time and interrupts
  */
 #include "selftest.h"
 
@@ -128,6 +128,9 @@ SELFTEST(sleeping, "clock/the kernel sleeps 30 ms")
 	return NULL;
 }
 
+/*:*/
+
+/*G:635 Memory, and other goods */
 SELFTEST(frames, "memory/frames are owned, shared and given back")
 {
 	u32 before = frames_free(), a = frame_alloc(), b = frame_alloc();
@@ -145,6 +148,25 @@ SELFTEST(frames, "memory/frames are owned, shared and given back")
 #ifdef CONFIG_DEBUG
 	CHECK_EQUAL(*(u8 *)phys_to_virt(a), JUNK_BYTE);
 #endif
+	return NULL;
+}
+
+SELFTEST(frame_runs, "memory/frames in a row are neighbours, and nobody else's")
+{
+	u32 before = frames_free(), run = frame_alloc_run(3), other = frame_alloc_run(2), i;
+
+	CHECK(run && other, "0x%x and 0x%x", run, other);
+	CHECK_EQUAL(frames_free(), before - 5);
+	CHECK(other + 2 * PAGE_SIZE <= run || run + 3 * PAGE_SIZE <= other,
+	      "0x%x and 0x%x overlap", run, other);
+	for (i = 0; i < 3; i++) {
+		CHECK_EQUAL(frame_refs(run + i * PAGE_SIZE), 1);
+		frame_put(run + i * PAGE_SIZE);
+	}
+	frame_put(other);
+	frame_put(other + PAGE_SIZE);
+	CHECK_EQUAL(frames_free(), before);
+	CHECK(!frame_alloc_run(before + 1), "more in a row than there are");
 	return NULL;
 }
 

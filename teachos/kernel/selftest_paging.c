@@ -349,7 +349,7 @@ SELFTEST(top_entry, "paging/a whole slot of the top table exchanged")
 	try_read(USER_VA);
 	CHECK_EQUAL(trap_probe.hits, 1);
 	*top = kept;
-	pv.top_changed(one, top_index(USER_VA));	/* see G:854 about PAE */
+	pv.top_changed(one, top_index(USER_VA));	/* see G:182 about PAE */
 	CHECK_EQUAL(*user, 1);
 	root_switch(kernel_root);
 	root_destroy(one);

@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: MIT
-;G:850 The same door, without a doorman
+;G:113 The same door, without a doorman
 ;
 ; What is above in arch/lguest/boot.asm two hypercalls, is here what the Host does when it
 ; gets them: look whether the processor has all that we need, switch on PAE if our tables

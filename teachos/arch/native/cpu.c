@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:853 The tables that the Host kept for us
+/*G:181 The tables that the Host kept for us
  *
  * A Guest says LOAD_GDT_ENTRY, LOAD_IDT_ENTRY, SET_STACK, and somebody in ring 0 writes
  * tables that it never sees.  Here they are.  The processor reads them by itself: the GDT
@@ -78,7 +78,7 @@ static void load_tables(void)
 }
 /*:*/
 
-/*G:854 Registers with switches in them
+/*G:182 Registers with switches in them
  *
  * CR0 and CR4 are where a kernel tells the processor how to behave.  TS is the one switch
  * that we throw all the time (fpu.c); the others are set once.  A Guest finds them set:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:115 Multiboot
+/*G:191 Multiboot
  *
  * From the Multiboot Specification, version 0.6.96: what is ours of it.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:851 Wires
+/*G:141 Wires
  *
  * A bare machine is a handful of chips, each behind a few port numbers that were given
  * out in 1981 and have been kept ever since.  All that a driver does is `out` and `in`.
@@ -92,5 +92,7 @@ void vga_init(void);
 void vga_write(const char *text, u32 length);
 void keyboard_listen(void);
 
+/* ---- drivers/virtio_pci.c -------------------------------------------------- */
+void pci_find_devices(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:855 Two small centipedes
+/*G:172 Two small centipedes
  *
  * The 8259A interrupt controller has eight legs, so a PC has two of them, the second
  * hanging on leg 2 of the first.  It remembers which device called, tells the processor
@@ -12,6 +12,8 @@
  *
  * There are 32 lines in TeachOS and 16 legs.  The others are for devices that share a leg:
  * who finds out, by asking them, which device it was (virtio_pci.c), raises one of those.
+ * They have no memory: what comes while one of them is masked is gone, and a driver that
+ * unmasks it looks at its device first.
  */
 #include "native.h"
 
@@ -24,7 +26,7 @@
 #define CASCADE		2u
 
 static u16 pic_mask;
-static u32 soft_mask, soft_pending;	/* 16..31 */
+static u32 soft_mask;			/* 16..31 */
 
 static void write_masks(void)
 {
@@ -53,8 +55,6 @@ void native_irq_mask(unsigned int irq, bool masked)
 
 	if (irq >= PIC_LINES) {
 		soft_mask = (soft_mask & ~(1u << irq)) | (u32)masked << irq;
-		if (!masked && (soft_pending & 1u << irq))
-			irq_raise(irq);
 	} else {
 		pic_mask = (pic_mask & ~(1u << irq)) | masked << irq;
 		write_masks();
@@ -64,12 +64,8 @@ void native_irq_mask(unsigned int irq, bool masked)
 
 void irq_raise(unsigned int irq)
 {
-	if (soft_mask & 1u << irq) {
-		soft_pending |= 1u << irq;
-		return;
-	}
-	soft_pending &= ~(1u << irq);
-	irq_dispatch(irq);
+	if (!(soft_mask & 1u << irq))
+		irq_dispatch(irq);
 }
 
 static bool in_service(unsigned int irq)

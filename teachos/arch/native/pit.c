@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:856 The egg timer itself
+/*G:173 The egg timer itself
  *
  * The 8254 counts down from at most 65536 at 1,193,182 Hz, a third of the frequency of an
  * American television's colours, because that crystal was cheap.  In mode 0 it pulls its

@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: MIT
-;G:852 The last instruction before the world goes on
+;G:161 The last instruction before the world goes on
 ;
 ; G:160 needs six instructions and a promise from the Host, because a Guest's interrupt
 ; flag is a word of memory.  Here the flag is in the frame, and `iret` restores it with

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:857 Two wires and a ground
+/*G:501 Two wires and a ground
  *
  * The 16550 sends a byte when we write one and says in its status when the next may come.
  * For what arrives it has room for sixteen bytes, and an interrupt.  When the terminal has

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:859 The other answer to every question
+/*G:171 The other answer to every question
  *
  * Put this file beside arch/lguest/ops.c and read both: the same table, twice.  What is
  * there a word that the Host looks at, or a hypercall, is here the instruction that G:120
@@ -56,10 +56,11 @@ static void find_devices(void)
 {
 	serial_listen();
 	keyboard_listen();
+	pci_find_devices();
 }
 /*:*/
 
-/*G:113 How a machine is put to bed
+/*G:193 How a machine is put to bed
  *
  * Switching a PC off is a conversation with the ACPI tables of its board, in a byte code
  * that has to be interpreted: more code than all of TeachOS.  QEMU's boards are known,
@@ -162,7 +163,7 @@ static const struct pv_ops native_ops = {
 	.shutdown = native_shutdown,
 };
 
-/*G:114 What the boot loader left
+/*G:192 What the boot loader left
  *
  * A Multiboot loader's notes (boot.asm has made a copy) say how much memory there is below
  * 640 KiB and how much from 1 MiB on, up to the first hole.  Between the two lie the screen

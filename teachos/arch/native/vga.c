@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:858 Two thousand letters
+/*G:502 Two thousand letters
  *
  * In text mode the screen is memory: 25 rows of 80 cells at 0xb8000, a character and its
  * colours in each.  Scrolling is memmove().  Of the terminal's escape sequences we know the
