@@ -28,5 +28,6 @@ void asm_values(void)
 	VALUE(MULTIBOOT_HEADER, MULTIBOOT_HEADER);
 	VALUE(MULTIBOOT_LOADED, MULTIBOOT_LOADED);
 	VALUE(MULTIBOOT_LINE, MULTIBOOT_LINE);
+	VALUE(PV_RETURN_TO_USER, offsetof(struct pv_ops, return_to_user));
 	VALUE(PV_RETURN, offsetof(struct pv_ops, return_from_trap));
 }

@@ -22,9 +22,11 @@
 enum shutdown_how { SHUTDOWN_POWEROFF, SHUTDOWN_RESTART };
 
 struct pv_ops {
-	/* The end of trap.asm jumps here, so it must stay first: undoes the frame
-	 * eip, cs, eflags [, esp, ss] and restores the interrupt flag with it. */
+	/* The end of trap.asm jumps here: undoes the frame eip, cs, eflags [, esp, ss] and
+	 * restores the interrupt flag with it.  The second is for ring 3 only, where that
+	 * flag is always on; system calls go home that way, and they are many. */
 	void (*return_from_trap)(void);
+	void (*return_to_user)(void);
 	const char *name;
 	/* Its `iret`: a process whose segments are gone faults there, in our name. */
 	const void *iret;

@@ -39,6 +39,15 @@ global trap_pop_segments, trap_pop_segments_end
 	mov gs, eax
 %endmacro
 
+%macro RESTORE 0
+	pop gs
+	pop fs
+	pop es
+	pop ds
+	popa
+	add esp, 8			; vector and error
+%endmacro
+
 section .text
 %assign vector 0
 %rep 64
@@ -67,15 +76,12 @@ syscall_stub:
 	push esp
 	call syscall_handler
 	add esp, 4
-trap_exit:
 trap_pop_segments:			; a stale selector faults here: see trap.c
-	pop gs
-	pop fs
-	pop es
-	pop ds
+	RESTORE
+	jmp [ss:pv + PV_RETURN_TO_USER]	; where interrupts are always on
+trap_exit:
+	RESTORE
 trap_pop_segments_end:
-	popa
-	add esp, 8			; vector and error
 	jmp [ss:pv + PV_RETURN]
 
 ; A new process wakes up here, on a stack that process_fork() has laid out.

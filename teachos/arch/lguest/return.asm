@@ -11,9 +11,12 @@
 ; The segment register is ss because ds and es are the user's again, and a user's
 ; ds may be anything.
 ;
+; For the way back to ring 3 there is no need to look into the frame: nobody goes there
+; with interrupts off.
+;
 %include "asm_values.inc"
 
-global lguest_return, lguest_iret, noirq_spin, noirq_start, noirq_end
+global lguest_return, lguest_return_to_user, lguest_iret, noirq_spin, noirq_start, noirq_end
 extern lguest_data, irq_count
 
 section .text
@@ -24,6 +27,9 @@ lguest_return:
 noirq_start:
 	mov [ss:lguest_data + IRQ_ENABLED], eax
 	pop eax
+	jmp lguest_iret
+lguest_return_to_user:
+	mov dword [ss:lguest_data + IRQ_ENABLED], EFLAGS_IF
 lguest_iret:
 	iret
 ;:*

@@ -135,6 +135,8 @@ static void native_shutdown(const char *text, enum shutdown_how how)
 
 static const struct pv_ops native_ops = {
 	.return_from_trap = native_return,
+	.return_to_user = native_return,
+	.iret = native_return,		/* which is nothing but that */
 	.name = "native",
 	.irq_disable = irq_off,
 	.irq_enable = irq_on,

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Runs TeachOS on a bare machine: QEMU itself, without any Linux in between."""
+
+import os
+import re
+
+from . import machine
+from .machine import BUILD, need
+from .verdict import Broken
+
+# isa-debug-exit: the word that TeachOS writes to this port (arch/native/start.c) becomes
+# QEMU's exit status, 2 * word + 1.  Nothing that is printed can be taken for it.
+EXIT_PORT = "0xf4"
+WELL, CRASHED, RESTART = 2 * 0x10 + 1, 2 * 0x11 + 1, 2 * 0x12 + 1
+
+# In their old form, which is the one that TeachOS knows.
+LEGACY = "disable-modern=on,disable-legacy=off"
+
+ELVES = {"teachos": os.path.join(BUILD, "teachos", "teachos.elf"),
+         "teachos-pae": os.path.join(BUILD, "teachos", "teachos-pae.elf")}
+
+
+def command(cpu="qemu64", memory=64, serial="stdio", more=()):
+    """QEMU's command line, up to what it shall boot."""
+    return [os.environ.get("LG_QEMU", "qemu-system-x86_64"), "-accel", "tcg", "-machine", "pc",
+            "-nodefaults", "-no-user-config", "-display", "none", "-cpu", cpu, "-m", str(memory),
+            "-serial", serial, "-device", "isa-debug-exit,iobase=%s,iosize=4" % EXIT_PORT,
+            ] + list(more)
+
+
+def kernel(name, arguments):
+    """... and this: QEMU as the Multiboot loader."""
+    return ["-kernel", need(ELVES[name], "make -C teachos"),
+            "-append", ("exit=%s %s" % (EXIT_PORT, arguments)).strip()]
+
+
+def run(name, arguments, cpu="qemu64", patience=60, more=(), memory=64):
+    """One run to its end.  -> (exit status, what came out of the serial line)"""
+    # Without a restart where one would be: -no-reboot ends QEMU with status 0.
+    return machine.run(command(cpu, memory, more=["-no-reboot"] + list(more))
+                       + kernel(name, arguments), patience)
+
+
+def figures(arguments="bench", more=(), patience=120):
+    """TeachOS's bench, one instruction a tick.  -> {name: ticks}"""
+    status, output = run("teachos", arguments, patience=patience, more=[
+        "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm",
+        "-seed", "1"] + list(more))
+    found = parse(output)
+    if status != WELL or not found:
+        raise Broken("TeachOS's bench on a bare machine ended with status %d: %s"
+                     % (status, machine.tail(output, 3)))
+    return found
+
+
+def parse(output):
+    """The lines of a bench.  -> {name: ticks}"""
+    return {name: float(value) for name, value in re.findall(
+        r"^bench (\w+) ([\d.]+) ticks", output, re.M)}
