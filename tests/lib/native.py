@@ -6,7 +6,7 @@ import re
 
 from . import machine
 from .machine import BUILD, need
-from .verdict import Broken
+from .verdict import FAIL, PASS, Broken, Result
 
 # isa-debug-exit: the word that TeachOS writes to this port (arch/native/start.c) becomes
 # QEMU's exit status, 2 * word + 1.  Nothing that is printed can be taken for it.
@@ -57,3 +57,16 @@ def parse(output):
     """The lines of a bench.  -> {name: ticks}"""
     return {name: float(value) for name, value in re.findall(
         r"^bench (\w+) ([\d.]+) ticks", output, re.M)}
+
+
+def verdict(name, status, output):
+    """A Result from a self-test: QEMU's status decides, the text only explains."""
+    lines = output.splitlines()
+    bad = [line for line in lines if line.startswith("not ok")]
+    good = [line for line in lines if line.startswith("ok ")]
+    if status != WELL:
+        return Result(name, FAIL, "status %d: %s" % (status, bad[0] if bad else
+                                                     machine.tail(output, 2)), output[-6000:])
+    if bad or not good:
+        return Result(name, FAIL, bad[0] if bad else "no test was run", output[-6000:])
+    return Result(name, PASS, "%d tests" % len(good))

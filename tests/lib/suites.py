@@ -13,7 +13,7 @@ import threading
 import time
 
 from . import inmates as inmates_of
-from . import machine
+from . import machine, native
 from .machine import BUILD, TOP, Config, batch, counter_result, log_results, need, nested
 from .verdict import ERROR, FAIL, PASS, SKIP, Broken, Overdue, Result
 
@@ -969,3 +969,107 @@ def make_shell(config):
                                      "the terminal's settings have changed"))
         return results
     return suite
+
+
+# ---- The bare machine: no Guest, no Host, the same kernel ----------------------------
+
+def make_native(cpu):
+    """TeachOS's self-test in ring 0, both builds; the verdict is QEMU's exit status."""
+    prefix = "native/%s" % cpu
+
+    def suite(wanted):
+        results = []
+        for name in TEACHOS:
+            status, output = native.run(name, "selftest", cpu=cpu, patience=90)
+            results.append(native.verdict("%s/%s" % (prefix, name), status, output))
+        return results
+    return suite
+
+
+def native_devices(wanted):
+    """Two virtio devices on one PCI interrupt line; the console is one of them."""
+    with tempfile.TemporaryDirectory(prefix="lg-native-") as folder:
+        path = os.path.join(folder, "console")
+        # Slots 4 and 8 are wired to the same line on this board.
+        status, output = native.run("teachos", "selftest", more=[
+            "-chardev", "file,id=c,path=" + path,
+            "-device", "virtio-serial-pci,addr=4,max_ports=1," + native.LEGACY,
+            "-device", "virtconsole,chardev=c",
+            "-device", "virtio-rng-pci,addr=8," + native.LEGACY])
+        with open(path, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+    result = native.verdict("native/virtio-pci", status, text)
+    interrupts = "ok drivers/the console interrupts when it has printed, if asked"
+    return [result, check("native/virtio-pci/interrupt", interrupts in text.splitlines(),
+                          "no line '%s'" % interrupts, text)]
+
+
+def native_ends(wanted):
+    """Each way a machine can end has its own status, also without any console."""
+    results = []
+    for name, arguments, cpu, expected, says in (
+            ("power off", "init=/bin/poweroff", "qemu64", native.WELL, None),
+            ("restart", "init=/bin/reboot", "qemu64", native.RESTART, None),
+            ("panic", "panic", "qemu64", native.CRASHED, "page fault (vector 14"),
+            ("no such program", "init=/bin/nonsense", "qemu64", native.CRASHED,
+             "cannot run /bin/nonsense: no such file")):
+        status, output = native.run("teachos", arguments, cpu=cpu)
+        results.append(check("native/ends/" + name, status == expected and (says or "") in output,
+                             "status %d, expected %d: %s" % (
+                                 status, expected, machine.tail(output, 3)), output))
+    # Without the test's port: the board's own switch (QEMU ends with 0), and a real reset.
+    words = native.command(more=["-no-reboot"]) + ["-kernel", TEACHOS["teachos"], "-append"]
+    for name, program in (("ACPI", "/bin/poweroff"), ("reset", "/bin/reboot")):
+        status, output = machine.run(words + ["init=" + program], 60)
+        results.append(check("native/ends/" + name, status == 0 and "safe to turn" not in output,
+                             "status %d: %s" % (status, machine.tail(output, 3)), output))
+    # A processor that is too old is told so.  It stops there: the line must come, not the end.
+    for name, cpu in (("teachos", "pentium"), ("teachos-pae", "pentium")):
+        said = threading.Event()
+
+        def look(line):
+            if "needs a processor with" in line:
+                said.set()
+        try:
+            machine.run(native.command(cpu) + native.kernel(name, ""), 4, on_line=look)
+        except Overdue:
+            pass
+        results.append(check("native/ends/%s on a Pentium" % name, said.is_set(),
+                             "it did not complain"))
+    return results
+
+
+def native_keys(wanted):
+    """A person at the machine: the serial line, then the keyboard."""
+    from .terminal import Terminal
+    results = []
+    with tempfile.TemporaryDirectory(prefix="lg-native-") as folder:
+        path = os.path.join(folder, "monitor")
+        words = native.command(more=["-no-reboot", "-vga", "std", "-monitor",
+                                     "unix:%s,server=on,wait=off" % path])
+        words[0] = shutil.which(words[0]) or words[0]
+        with Terminal(words + native.kernel("teachos", "")) as t:
+            if not t.expect(rb"\$ $", 60):
+                return [Result("native/keys", FAIL, "no prompt: %r" % t.tail())]
+            t.send(b"echo from the $ line | wc\r")
+            results.append(check("native/keys/serial line", t.expect(rb"\n +1 +4 +16", 20),
+                                 "got %r" % t.tail()))
+            t.expect(rb"\$ $", 10)
+            # More than the UART and the terminal's line can hold, with nobody reading.
+            t.send(b"sleep 1\r" + b"echo " + b"x" * 900 + b" | wc\r")
+            results.append(check("native/keys/typed ahead", t.expect(rb"\n +1 +1 +901", 30),
+                                 "got %r" % t.tail()))
+            t.expect(rb"\$ $", 10)
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                keys = ["shift-h", "i", "backspace", "backspace", "e", "c", "h", "o", "spc",
+                        "shift-q", "semicolon", "up", "down", "c", "backspace", "ret"]
+                s.sendall("".join("sendkey %s 10\n" % k for k in keys).encode())
+                results.append(check("native/keys/keyboard", t.expect(rb"\nQ\r*\n", 20),
+                                     "got %r" % t.tail()))
+            t.expect(rb"\$ $", 10)
+            t.send(b"poweroff\r")
+            status = t.wait(30)
+            results.append(check("native/keys/poweroff", status == native.WELL,
+                                 "status %s, expected %d" % (status, native.WELL)))
+    return results

@@ -26,7 +26,8 @@
 #define OUTPUT_2	0x20u
 #define LONGEST_NS	(50 * NS_PER_MS)
 #define NEAR_NS		(10 * 1000u)	/* two clocks never agree to the last microsecond */
-#define CALIBRATE_MS	10u
+#define CALIBRATE_MS	20u
+#define ROUNDS		4u
 
 static u32 tsc_khz;
 static u64 tsc_base;
@@ -88,12 +89,12 @@ static u32 ticks_in_a_while(void)
 	return rdtsc() - start;
 }
 
-/* Three times, the least counts: somebody who was interrupted sees too many ticks. */
+/* Several times, the least counts: somebody who was interrupted sees too many ticks. */
 void pit_init(void)
 {
 	u32 least = 0xffffffff, ticks, i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < ROUNDS; i++) {
 		ticks = ticks_in_a_while();
 		least = ticks < least ? ticks : least;
 	}

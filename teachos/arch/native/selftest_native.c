@@ -193,7 +193,8 @@ static u64 next_second(void)
 	return pv.now();
 }
 
-/* Three tries: under an emulator we may look too late. */
+/* Three tries: an emulator on a busy machine looks too late, here and when it finds out
+ * how fast the time-stamp counter is. */
 SELFTEST(real_time_clock, "clock/a second is a second for the real-time clock, too")
 {
 	u64 start = next_second(), took;
@@ -201,7 +202,7 @@ SELFTEST(real_time_clock, "clock/a second is a second for the real-time clock, t
 
 	for (tries = 0; tries < 3; tries++) {
 		took = next_second() - start;
-		if (took > 980 * NS_PER_MS && took < (u64)1020 * NS_PER_MS)
+		if (took > 930 * NS_PER_MS && took < (u64)1070 * NS_PER_MS)
 			return NULL;
 		start += took;
 	}
