@@ -124,31 +124,29 @@ static void learn(struct arp_entry *e, const u8 mac[6])
 /*D:457 Asking and answering */
 static void arp_input(struct packet *p)
 {
-	struct arp_packet a;
+	const struct arp_packet *a = (void *)p->data;
 	struct arp_entry *e;
 	u32 from;
 
-	if (p->length < sizeof(a)) {
+	if (p->length < sizeof(*a)) {
 		packet_drop(p, DROP_SHORT);
 		return;
 	}
-	memcpy(&a, p->data, sizeof(a));
-	packet_free(p);
-	if (get16(a.hardware) != 1 || get16(a.protocol) != TYPE_IP || a.hardware_size != 6 ||
-	    a.protocol_size != 4 || !net->address || get32(a.to) != net->address ||
-	    (a.from_mac[0] & 1)) {	/* nobody is everybody */
-		net->counter[DROP_NOT_OURS]++;
+	from = get32(a->from);
+	if (get16(a->hardware) != 1 || get16(a->protocol) != TYPE_IP || a->hardware_size != 6 ||
+	    a->protocol_size != 4 || !net->address || get32(a->to) != net->address ||
+	    from == net->address || ip_is_broadcast(from) || (a->from_mac[0] & 1)) {
+		packet_drop(p, DROP_NOT_OURS);
 		return;
 	}
-	from = get32(a.from);
-	e = from ? find(from) : NULL;
+	e = from ? find(from) : NULL;	/* from 0: "is this address free?" */
+	if (!e && from && get16(a->operation) == ARP_REQUEST)
+		e = create(from);
 	if (e)
-		learn(e, a.from_mac);
-	if (get16(a.operation) != ARP_REQUEST)
-		return;
-	if (!e && from && from != net->address && !ip_is_broadcast(from))
-		learn(create(from), a.from_mac);
-	arp_say(ARP_REPLY, a.from_mac, from);
+		learn(e, a->from_mac);
+	if (get16(a->operation) == ARP_REQUEST)
+		arp_say(ARP_REPLY, a->from_mac, from);
+	packet_free(p);
 }
 
 void arp_send(struct packet *p, u32 next_hop)
