@@ -8,7 +8,9 @@
  */
 #include "virtio.h"
 
-static const struct virtio_driver *const drivers[] = {&console_driver, &block_driver};
+static const struct virtio_driver *const drivers[] = {
+	&console_driver, &block_driver, &net_driver, &rng_driver,
+};
 
 static u32 found[16];			/* devices so far, by type */
 

@@ -55,7 +55,7 @@ bool virtio_config(struct virtio_device *dev, u32 offset, void *to, u32 length);
 /* A bus has found a device: finds its driver and goes through the handshake. */
 void virtio_found(struct virtio_device *dev);
 
-extern const struct virtio_driver console_driver, block_driver;
+extern const struct virtio_driver console_driver, block_driver, net_driver, rng_driver;
 /*:*/
 
 #endif

@@ -55,6 +55,7 @@ static void clock_interrupt(unsigned int irq)
 	(void)irq;
 	armed_for = 0;
 	sched_tick();
+	net_clock();
 }
 
 void clock_init(void)

@@ -362,6 +362,7 @@ struct file *file_open(const char *path, u32 flags, int *error)
 		{"/proc/ps", text_processes},
 		{"/proc/meminfo", text_memory},
 		{"/proc/disks", text_disks},
+		{"/proc/net", net_text},
 	};
 	char absolute[PATH_SIZE];
 	u32 i;
@@ -372,6 +373,8 @@ struct file *file_open(const char *path, u32 flags, int *error)
 	*error = -ENOMEM;
 	if (!strcmp(absolute, "/dev/console"))
 		return file_console();
+	if (!strcmp(absolute, "/dev/random"))
+		return file_random(error);
 	if (!strncmp(absolute, "/dev/vd", 7))
 		return disk_open(absolute + 5, flags, error);
 	for (i = 0; (flags & O_ACCMODE) == O_RDONLY && i < sizeof(texts) / sizeof(texts[0]); i++)

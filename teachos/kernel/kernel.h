@@ -21,6 +21,8 @@
  *	tmp.c		files that can be written, in memory
  *	disk.c, cache.c	disks, and what we remember of them
  *	ext2*.c		files that are still there tomorrow
+ *	../drivers/	what the machine is made of: a bus, and who knows its devices
+ *	../net/		packets, and what can be made of them (net.h has its own contents)
  *	tty.c, print.c, panic.c	talking, to people, also when all is lost
  *	selftest*.c, bench.c	does it keep the rules, and what does that cost
  *
@@ -660,6 +662,26 @@ void tty_set_raw(bool wish);
 
 /* ---- drivers ------------------------------------------------------------- */
 void bus_init(void);			/* lguest_bus.c */
+
+/* ---- drivers/virtio_rng.c -------------------------------------------------- */
+u32 random_now(void *to, u32 length);	/* as many bytes as lie ready: the number of them */
+int random_read(u32 user, u32 length);	/* waits for them; length or -errno */
+struct file *file_random(int *error);	/* /dev/random; NULL: -errno in *error */
+
+/* ---- net/ ------------------------------------------------------------------- */
+/* Makes the network ready for use, once; false: no memory.  Processes and probes. */
+bool net_start(void);
+/* What "ip=" on the command line says; NULL or empty: ask by DHCP, if there is a card. */
+void net_begin(const char *address);
+extern u32 net_wakes;			/* counts whatever somebody may have waited for */
+void net_clock(void);			/* clock.c, each timer interrupt */
+u32 net_text(char *to, u32 size);	/* /proc/net; returns its length */
+/* Linux's socketcall(): args is a copy of the 6 arguments, f the file that args[0] names
+ * or NULL.  *opened: a new file for current, if that is the answer. */
+int socket_call(u32 number, struct file *f, const u32 *args, struct file **opened);
+/* count echoes of payload bytes to the gateway, one after the other; false: one of
+ * them was not answered, or there is no card, address or gateway.  Sleeps. */
+bool net_echoes(u32 count, u32 payload);
 
 /* ---- selftest.c, bench.c ------------------------------------------------- */
 void selftest_run(const char *pattern) __attribute__((noreturn));

@@ -11,6 +11,9 @@
  *	echo WORD...		say that, power off
  *	init=PATH [ARG...]	run one program instead of the shell, power off
  *	panic			trip on purpose, to see what a panic looks like
+ *
+ * Before all these may stand how to find oneself on a network: ip=10.0.2.15/24,10.0.2.2
+ * (without it: by DHCP).
  */
 #include "kernel.h"
 
@@ -72,11 +75,17 @@ static void run_init(const char *path, char *const argv[])
 static void follow_command_line(void) __attribute__((noreturn));
 static void follow_command_line(void)
 {
-	char *words[MAX_WORDS];
+	char *all_words[MAX_WORDS];
 	static char *const shell[] = {"sh", NULL};
-	u32 count;
+	char **words = all_words;
+	u32 count = split_words(boot_info.command_line, words);
+	const char *address = NULL;
 
-	count = split_words(boot_info.command_line, words);
+	if (count && !strncmp(words[0], "ip=", 3)) {
+		address = *words++ + 3;
+		count--;
+	}
+	net_begin(address);
 	if (count && !strcmp(words[0], "selftest"))
 		selftest_run(words[1]);
 	if (count && !strcmp(words[0], "bench"))
@@ -90,8 +99,8 @@ static void follow_command_line(void)
 	if (count && !strcmp(words[0], "panic"))
 		*(volatile u32 *)0 = 1;
 	if (count)
-		print("teachos: \"%s\" on the command line: expected nothing, selftest, bench, "
-		      "echo, init=PATH or panic; here is the shell\n", words[0]);
+		print("teachos: \"%s\" on the command line: expected nothing, ip=, selftest, "
+		      "bench, echo, init=PATH or panic; here is the shell\n", words[0]);
 	run_init("/bin/sh", shell);
 }
 /*:*/

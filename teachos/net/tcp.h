@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Between tcp.c, which talks, and tcp_input.c, which listens. */
+/*D:482 Between tcp.c, which talks, and tcp_input.c, which listens :*/
 #ifndef TCP_H
 #define TCP_H
 

@@ -282,6 +282,22 @@ const char *error_text(int error)
 	case 32: return "nobody reads it";
 	case 36: return "the name is too long";
 	case 38: return "no such system call";
+	case 19: return "there is no such device";
+	case 88: return "not a socket";
+	case 89: return "sent to nobody";
+	case 90: return "too long for a packet";
+	case 93: return "no such protocol";
+	case 95: return "not with this kind of socket";
+	case 97: return "no such kind of address";
+	case 98: return "somebody has that port";
+	case 99: return "not an address of ours";
+	case 101: return "no way leads there (see `ip`)";
+	case 104: return "the other side broke it off";
+	case 106: return "connected already";
+	case 107: return "not connected";
+	case 110: return "no answer";
+	case 111: return "nobody listens there";
+	case 113: return "nobody is there";
 	}
 	return "error";
 }

@@ -33,6 +33,7 @@
 #define SYS_reboot 88
 #define SYS_mmap 90
 #define SYS_munmap 91
+#define SYS_socketcall 102
 #define SYS_sysinfo 116
 #define SYS_sigprocmask 126
 #define SYS_getpgid 132
@@ -42,6 +43,7 @@
 #define SYS_rt_sigaction 174
 #define SYS_set_thread_area 243
 #define SYS_clock_gettime 265
+#define SYS_getrandom 355
 
 #define WNOHANG 1
 #define WUNTRACED 2
