@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/*G:764 What DNS is asked, and what it may say :*/
 #ifndef DNS_H
 #define DNS_H
 
