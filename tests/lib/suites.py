@@ -236,7 +236,7 @@ def make_reasons(config):
                 for n, i in known.items() if i.expect for k, a in enumerate(i.runs)]
         # A Host without memory for tables is one that was told to have none.
         limit = "/sys/module/lg/parameters/table_limit"
-        plan.append(("run", "no-tables", 30, "echo 8 >%s; %s; echo 2047 >%s" % (
+        plan.append(("run", "no-tables", 30, "echo 1 >%s; %s; echo 2047 >%s" % (
             limit, known["hello"].command(""), limit)))
         files = [elf(n) for n, i in known.items() if i.expect] + [elf("hello")]
         outcome, steps, last = batch(config, plan, files, 200)
