@@ -84,6 +84,10 @@ static int satisfy(struct lg_guest *g, struct lg_run *out)
 		out->what = LG_RUN_NOTIFY;
 		out->value = lg->notify;
 		return 1;
+	case LG_WANT_DEBUG:
+		out->what = LG_RUN_DEBUG;
+		out->value = lg->debug_trap;
+		return 1;
 	}
 	if (err == -EINTR || err == -ERESTARTSYS) {
 		lg->want = want;	/* a signal: the Launcher will RUN again */
@@ -130,7 +134,7 @@ int lg_run_guest(struct lg_guest *g, struct lg_run *out)
 			return tell_the_end(g, out);
 		if (signal_pending(current))
 			return -EINTR;
-		if (lg->halted && !g->unfinished && !lg_irq_would_wake(lg)) {
+		if (lg->halted && !g->unfinished && !lg->debug_stop && !lg_irq_would_wake(lg)) {
 			lg_count(lg, halts);
 			if (wait_event_interruptible(g->wait, lg_irq_would_wake(lg)))
 				return -EINTR;

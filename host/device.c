@@ -215,6 +215,91 @@ static int get_state(struct lg_guest *g, void __user *arg)
 	return err;
 }
 
+/*H:785 What a debugger asks
+ *
+ * All of it while the Guest stands still, so one lock and one thread.
+ */
+static int get_shadow(struct lg_guest *g, void __user *arg)
+{
+	struct lg_shadow *s = memdup_user(arg, sizeof(*s));
+	int err;
+
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	lg_debug_shadow(&g->lg, s, capable(CAP_SYS_ADMIN));
+	err = copy_to_user(arg, s, sizeof(*s)) ? -EFAULT : 0;
+	kfree(s);
+	return err;
+}
+
+static int get_roots(struct lg_guest *g, void __user *arg)
+{
+	struct lg_roots *roots = kmalloc(sizeof(*roots), GFP_KERNEL);
+	int err;
+
+	if (!roots)
+		return -ENOMEM;
+	lg_debug_roots(&g->lg, roots);
+	err = copy_to_user(arg, roots, sizeof(*roots)) ? -EFAULT : 0;
+	kfree(roots);
+	return err;
+}
+
+static int get_frames(struct lg_guest *g, void __user *arg)
+{
+	struct lg_frames *f = memdup_user(arg, sizeof(*f));
+	bool show = capable(CAP_SYS_ADMIN);
+	u32 i, pfn;
+	int err;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	memset(f->frame, 0, sizeof(f->frame));
+	for (i = 0; i < ARRAY_SIZE(f->frame); i++) {
+		pfn = f->first + i;
+		if (pfn >= f->first && pfn < g->lg.pfn_limit && g->lg.frame[pfn])
+			f->frame[i] = 1 | (show ? __pa(g->lg.frame[pfn]) : 0);
+	}
+	err = copy_to_user(arg, f, sizeof(*f)) ? -EFAULT : 0;
+	kfree(f);
+	return err;
+}
+
+static int debug(struct lg_guest *g, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	struct lg_regs regs;
+
+	if (g->task != current)
+		return -EPERM;
+	switch (cmd) {
+	case LG_IOC_DEBUG:
+		if (arg & ~(LG_DEBUG_ON | LG_DEBUG_STEP | LG_DEBUG_STOP | LG_DEBUG_REFLECT))
+			return -EINVAL;
+		lg_debug_set(&g->lg, arg);
+		return 0;
+	case LG_IOC_SET_REGS:
+		if (copy_from_user(&regs, user, sizeof(regs)))
+			return -EFAULT;
+		/* An exit that is half-way done would go on with other registers. */
+		if (g->unfinished)
+			return -EBUSY;
+		return lg_debug_set_regs(&g->lg, &regs) ? 0 : -EINVAL;
+	case LG_IOC_SHADOW:
+		return get_shadow(g, user);
+	case LG_IOC_ROOTS:
+		return get_roots(g, user);
+	}
+	return get_frames(g, user);
+}
+/*:*/
+
+static bool is_debug(unsigned int cmd)
+{
+	return cmd == LG_IOC_DEBUG || cmd == LG_IOC_SET_REGS || cmd == LG_IOC_SHADOW ||
+	       cmd == LG_IOC_ROOTS || cmd == LG_IOC_FRAMES;
+}
+
 static long lg_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct lg_guest *g = file->private_data;
@@ -224,13 +309,15 @@ static long lg_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (cmd == LG_IOC_INTERFACE)
 		return LG_INTERFACE;
 
-	if (cmd == LG_IOC_CREATE || cmd == LG_IOC_RUN) {
+	if (cmd == LG_IOC_CREATE || cmd == LG_IOC_RUN || is_debug(cmd)) {
 		if (!mutex_trylock(&g->lock))
 			return -EBUSY;
 		if (cmd == LG_IOC_CREATE)
 			err = create(g, user);
+		else if (!g->created)
+			err = -EINVAL;
 		else
-			err = g->created ? run(g, user) : -EINVAL;
+			err = cmd == LG_IOC_RUN ? run(g, user) : debug(g, cmd, arg);
 		mutex_unlock(&g->lock);
 		return err;
 	}

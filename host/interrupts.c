@@ -198,12 +198,18 @@ enum lg_result lg_before_entry(struct lguest *lg)
 {
 	enum lg_result r;
 
+	if (unlikely(lg->debug)) {
+		r = lg_debug_before_entry(lg);
+		if (r != LG_RESUME)
+			return r;
+	}
 	if (unlikely(lg->stack_unpinned)) {
 		r = lg_pin_stack(lg);
 		if (r != LG_RESUME)
 			return r;
 	}
-	if (unlikely(READ_ONCE(lg->irqs))) {
+	/* Nobody steps into an interrupt by accident; but a HALT is waiting for one. */
+	if (unlikely(READ_ONCE(lg->irqs)) && likely(!lg->debug_step || lg->halted)) {
 		r = deliver_interrupt(lg);
 		if (r != LG_RESUME)
 			return r;

@@ -17,12 +17,13 @@
  *   interrupts.c     which interrupt, when, and the five words on the stack
  *   page_tables.c    reading the Guest's tables, and filling in ours
  *   shadow.c         keeping, finding and forgetting ours
+ *   debug.c          stop, look, and one step at a time
  *   memory.c         borrowing the Launcher's pages
  *   device.c         /dev/lguest
  *   x86_64/arch.c    all that only a 64-bit Linux needs
  *
- * hypercalls.c, segments.c, traps.c, interrupts.c, page_tables.c and shadow.c are
- * pure: they include no kernel header, sleep never, and ask the world for help only
+ * hypercalls.c, segments.c, traps.c, interrupts.c, page_tables.c, shadow.c and debug.c
+ * are pure: they include no kernel header, sleep never, and ask the world for help only
  * through the few functions of os.h.  So the same files compile into a test program,
  * where a mistake is a line from the sanitizer and not a frozen machine.
  *:*/
@@ -57,7 +58,9 @@
 #define LG_EFLAGS_AC	0x00040000u
 
 /* SDM vol. 3, table 6-1: the exceptions that we treat in a way of their own. */
+#define LG_VECTOR_DB	1
 #define LG_VECTOR_NMI	2
+#define LG_VECTOR_BP	3
 #define LG_VECTOR_NM	7
 #define LG_VECTOR_DF	8
 #define LG_VECTOR_GP	13
@@ -107,6 +110,7 @@ enum lg_want {
 	LG_WANT_TABLES,	/* a few free shadow tables */
 	LG_WANT_DATA,	/* struct lguest_data, at lg->data_gpa, mapped for us */
 	LG_WANT_NOTIFY,	/* NOTIFY(lg->notify) to be passed on */
+	LG_WANT_DEBUG,	/* the Launcher's debugger to have a look, see lg->debug_trap */
 };
 /*:*/
 
@@ -159,6 +163,10 @@ struct lguest {
 	bool halted;
 	bool stack_unpinned;		/* the ring-1 stack may be absent from the shadow */
 	u8 stack_pages;
+	bool debug;			/* #DB and #BP are the debugger's first (debug.c) */
+	bool debug_step, debug_stop;
+	u8 debug_trap;			/* of the last stop: 1, 3, or 0 */
+	u8 debug_reflect;		/* the Guest is to have this one */
 	u32 noirq_start, noirq_end;
 	u32 exits;			/* counts; exit_record is a ring */
 
@@ -234,6 +242,7 @@ u32 lg_segment_base(struct lguest *lg, u32 selector);
 enum lg_result lg_handle_exit(struct lguest *lg);
 void lg_note_exit(struct lguest *lg);
 void lg_load_idt_entry(struct lguest *lg, u32 vector, u32 low, u32 high);
+void lg_show_gate(struct lguest *lg, u32 vector);
 void lg_set_stack(struct lguest *lg, u32 ss, u32 esp, u32 pages);
 bool lg_trap_has_error(unsigned int vector);
 
@@ -261,6 +270,15 @@ void lg_add_table(struct lguest *lg, u64 *page);
 struct lg_root *lg_find_root(struct lguest *lg, u32 gpa);
 u64 *lg_shadow_find(struct lguest *lg, struct lg_root *root, u32 gva);
 u64 *lg_shadow_make(struct lguest *lg, u32 gva, u64 directory_flags);
+
+/* debug.c */
+void lg_debug_set(struct lguest *lg, u32 flags);
+bool lg_debug_set_regs(struct lguest *lg, const struct lg_regs *to);
+enum lg_result lg_debug_before_entry(struct lguest *lg);
+bool lg_debug_exit(struct lguest *lg);
+void lg_debug_exit_done(struct lguest *lg, u32 eip);
+void lg_debug_shadow(struct lguest *lg, struct lg_shadow *s, bool show_frames);
+void lg_debug_roots(struct lguest *lg, struct lg_roots *roots);
 
 #include "os.h"
 

@@ -53,6 +53,20 @@ static bool dpl_is_honoured(unsigned int vector)
  * can deliver it alone.  An interrupt gate disables them, and that means a word in
  * Guest memory that must change at the same instant: the Host does those.
  */
+void lg_show_gate(struct lguest *lg, u32 vector)
+{
+	const struct lg_gate *gate = &lg->idt[vector];
+	bool debugger = lg->debug && (vector == LG_VECTOR_DB || vector == LG_VECTOR_BP);
+	bool direct = gate->type == LG_GATE_TRAP && may_be_direct(vector) && !debugger &&
+		      !lg->debug_step;
+	u32 dpl = dpl_is_honoured(vector) ? gate->dpl : 0;
+
+	/* A breakpoint in ring 3 must get here whatever the Guest's gate says. */
+	if (debugger && vector == LG_VECTOR_BP)
+		dpl = 3;
+	lg_arch_set_gate(lg, vector, dpl, direct ? gate->offset : 0);
+}
+
 void lg_load_idt_entry(struct lguest *lg, u32 vector, u32 low, u32 high)
 {
 	struct lg_gate *gate;
@@ -79,8 +93,7 @@ void lg_load_idt_entry(struct lguest *lg, u32 vector, u32 low, u32 high)
 		gate->dpl = (high >> 13) & 3;
 		gate->present = true;
 	}
-	lg_arch_set_gate(lg, vector, dpl_is_honoured(vector) ? gate->dpl : 0,
-			 gate->type == LG_GATE_TRAP && may_be_direct(vector) ? gate->offset : 0);
+	lg_show_gate(lg, vector);
 }
 
 /* LHCALL_SET_STACK (ABI.md 2.2, 6): where ring 3 lands when it traps. */
@@ -276,7 +289,7 @@ static void record_exit(struct lguest *lg, u32 trapno)
  * LG_AGAIN.  Real interrupts, NMIs and machine checks never get here.
  * Context: interrupts off, in a section.
  */
-enum lg_result lg_handle_exit(struct lguest *lg)
+static enum lg_result handle_exit(struct lguest *lg)
 {
 	struct lg_trap_frame *regs = lg_regs(lg);
 	u32 trapno = regs->trapno;
@@ -312,6 +325,26 @@ enum lg_result lg_handle_exit(struct lguest *lg)
 		break;
 	}
 	return reflect(lg, trapno, regs->error);
+}
+
+static noinline enum lg_result handle_exit_debugged(struct lguest *lg)
+{
+	u32 eip = lg_regs(lg)->eip;
+	enum lg_result r;
+
+	if (lg_debug_exit(lg))
+		return LG_RESUME;
+	r = handle_exit(lg);
+	if (r != LG_AGAIN)
+		lg_debug_exit_done(lg, eip);
+	return r;
+}
+
+enum lg_result lg_handle_exit(struct lguest *lg)
+{
+	if (unlikely(lg->debug))
+		return handle_exit_debugged(lg);
+	return handle_exit(lg);
 }
 
 /* What the loop calls once for each new exit, before lg_handle_exit. */

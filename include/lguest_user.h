@@ -13,7 +13,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	2
+#define LG_INTERFACE	3
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -31,6 +31,8 @@ struct lg_create {
 #define LG_RUN_POWEROFF	2	/* text: what the Guest said, see LGUEST_POWEROFF_TEXT */
 #define LG_RUN_RESTART	3	/* text: what the Guest said, possibly empty */
 #define LG_RUN_KILLED	4	/* the Host ended it: code and text say why */
+
+#define LG_RUN_DEBUG	5	/* value: 1 #DB, 3 #BP, or 0: as LG_DEBUG_STOP wished */
 
 #define LG_TEXT_MAX	256
 #define LG_CODE_MAX	12	/* "E-PT-07" */
@@ -152,6 +154,46 @@ struct lg_stats {
 	__u64 fatal[256];		/* traps the Guest had no gate for: 0 or 1 */
 };
 
+/*
+ * DEBUG: what the next RUN is to do, and those after it until the next DEBUG; the
+ * argument is a sum of these, 0 for none.  A #BP leaves eip behind the INT3; a step ends
+ * before the next instruction, which may be the first of a handler.  No interrupt is
+ * delivered between two steps.
+ */
+#define LG_DEBUG_ON	1	/* #DB and #BP end RUN with LG_RUN_DEBUG */
+#define LG_DEBUG_STEP	2	/* so does every instruction */
+#define LG_DEBUG_STOP	4	/* once: stop before the first of them */
+#define LG_DEBUG_REFLECT 8	/* once: the trap just reported goes to the Guest */
+
+/* SHADOW: the Host's own table for the 2 MiB at gva, see SDM vol. 3, table 4-20.  Frame
+ * numbers are 0 without CAP_SYS_ADMIN. */
+#define LG_SHADOW_NO_ROOT 0
+#define LG_SHADOW_NO_TABLE 1
+#define LG_SHADOW_TABLE	2
+
+struct lg_shadow {
+	__u32 root;		/* in: GPA of the top-level table, 0: the current one */
+	__u32 gva;		/* in: the low 21 bits don't matter */
+	__u32 found;		/* out: LG_SHADOW_*; entry[] is zero but for the last */
+	__u32 reserved;
+	__u64 entry[512];
+};
+
+/* ROOTS: the address spaces that have a shadow now. */
+struct lg_roots {
+	__u32 count;
+	__u32 current_index;
+	__u32 gpa[256];
+};
+
+/* FRAMES: which of the Guest's frames from `first` on are pinned: 1, else 0; with
+ * CAP_SYS_ADMIN the host-physical address in bits 12 and up as well. */
+struct lg_frames {
+	__u32 first;
+	__u32 reserved;
+	__u64 frame[512];
+};
+
 #define LG_IOC_CREATE	_IOW('L', 0, struct lg_create)
 #define LG_IOC_RUN	_IOR('L', 1, struct lg_run)
 #define LG_IOC_IRQ	_IO('L', 2)		/* argument: the interrupt, 0..31 */
@@ -159,6 +201,12 @@ struct lg_stats {
 #define LG_IOC_STATS	_IOR('L', 4, struct lg_stats)
 #define LG_IOC_STATE	_IOR('L', 5, struct lg_state)
 #define LG_IOC_INTERFACE _IO('L', 6)		/* returns LG_INTERFACE */
+/* These only between two RUNs, by the thread that runs. */
+#define LG_IOC_DEBUG	_IO('L', 7)		/* argument: LG_DEBUG_* */
+#define LG_IOC_SET_REGS	_IOW('L', 8, struct lg_regs) /* selectors as they are */
+#define LG_IOC_SHADOW	_IOWR('L', 9, struct lg_shadow)
+#define LG_IOC_ROOTS	_IOR('L', 10, struct lg_roots)
+#define LG_IOC_FRAMES	_IOWR('L', 11, struct lg_frames)
 
 /*
  * What the calls return, besides 0:
