@@ -206,6 +206,7 @@ static int get_state(struct lg_guest *g, void __user *arg)
 	s->ss1 = lg->pages->ss1;
 	s->irq_pending = lg->irqs;
 	s->halted = lg->halted;
+	s->pae = lg->pae;
 	s->exits = min_t(u32, lg->exits, LG_EXIT_RECORDS);
 	first = lg->exits - s->exits;
 	for (i = 0; i < s->exits; i++)

@@ -79,7 +79,7 @@ struct lg_state {
 	__u32 irq_pending;	/* bit n: interrupt n waits for delivery */
 	__u32 halted;
 	__u32 exits;		/* how many of exit[] are filled */
-	__u32 reserved;
+	__u32 pae;		/* the tables at cr3 are PAE ones */
 	struct lg_exit_record exit[LG_EXIT_RECORDS];
 };
 

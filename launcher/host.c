@@ -5,9 +5,9 @@
  * know that there is a device and a file descriptor.  (The tests link another
  * host.c in its place, one with an actor who plays the Guest.)
  *
- * There are six sentences.  CREATE: "here is my memory, that is the entry".  RUN:
+ * There are a dozen sentences.  CREATE: "here is my memory, that is the entry".  RUN:
  * "go on, until there is something for me".  IRQ and EVENTFD may be said by any
- * thread, at any time.  STATS and STATE are for the curious.
+ * thread, at any time.  STATS and STATE are for the curious, the rest for debuggers.
  :*/
 #include <errno.h>
 #include <fcntl.h>
@@ -94,6 +94,31 @@ int host_stats(struct lg_stats *stats)
 int host_state(struct lg_state *state)
 {
 	return call(LG_IOC_STATE, state);
+}
+
+int host_debug(unsigned flags)
+{
+	return call(LG_IOC_DEBUG, (void *)(uintptr_t)flags);
+}
+
+int host_set_regs(const struct lg_regs *regs)
+{
+	return call(LG_IOC_SET_REGS, (void *)regs);
+}
+
+int host_shadow(struct lg_shadow *shadow)
+{
+	return call(LG_IOC_SHADOW, shadow);
+}
+
+int host_roots(struct lg_roots *roots)
+{
+	return call(LG_IOC_ROOTS, roots);
+}
+
+int host_frames(struct lg_frames *frames)
+{
+	return call(LG_IOC_FRAMES, frames);
 }
 
 void host_close(void)

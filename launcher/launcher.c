@@ -99,6 +99,7 @@ static int life_after_life(const struct options *o, struct image *img, struct in
 
 	for (unsigned boots = 1;; boots++) {
 		live(o, img, rd, bus, &end);
+		gdb_over(&end);
 		if (o->stats && end.status != RUN_RESTART)
 			stats_write(o->stats, &end, boots);
 		bus_stop(bus);
@@ -149,6 +150,8 @@ int main(int argc, char **argv)
 		die_complaining(&c);
 
 	porter_prepare();
+	if (o.gdb.on && gdb_open(&o.gdb, &c))
+		die_complaining(&c);
 	bus_create(&bus, &memory);
 	for (unsigned i = 0; i < o.disks; i++)
 		bus_add(&bus, block_create(&disk[i]));

@@ -24,6 +24,8 @@
  *	usernet.c	... which is a program of its own
  *	rng.c		random numbers
  *	run.c		the loop: run, look why it stopped, again
+ *	walk.c		where is that address?
+ *	gdb.c		a debugger at the door
  *	postmortem.c	why did it die?
  *	stats.c		the Host's counters, as JSON
  *	capsule.c	no /dev/lguest here?  Then start a machine that has one
@@ -75,6 +77,7 @@ _Noreturn void die_complaining(const struct complaint *c);
 #define MEMORY_DEFAULT	64	/* MiB */
 #define MEMORY_MAX	3072	/* MiB: above that a 32-bit PC keeps its devices */
 
+#define GDB_PORT	1234
 #define DISKS_MAX	12	/* with the others they share BUS_DEVICES and the interrupts */
 
 #define NETS_MAX	4
@@ -105,7 +108,13 @@ struct net_wish {
 	struct net_forward forward[FORWARDS_MAX];
 };
 
+struct gdb_wish {
+	bool on, run, quiet, any_address;	/* run: don't wait; quiet, any_address: capsule */
+	uint16_t port;				/* 0: any that is free */
+};
+
 struct options {
+	struct gdb_wish gdb;
 	bool help, verbose, no_escape, rng;
 	uint32_t memory;	/* MiB, 1..MEMORY_MAX */
 	const char *kernel;
@@ -214,6 +223,12 @@ int host_irq(unsigned irq);
 int host_eventfd(uint32_t gpa, int fd);
 int host_stats(struct lg_stats *stats);
 int host_state(struct lg_state *state);
+/* These only by the thread that runs the Guest, between two runs. */
+int host_debug(unsigned flags);			/* LG_DEBUG_* */
+int host_set_regs(const struct lg_regs *regs);
+int host_shadow(struct lg_shadow *shadow);
+int host_roots(struct lg_roots *roots);
+int host_frames(struct lg_frames *frames);
 /* The Guest is gone and its pages are ours again. */
 void host_close(void);
 
@@ -428,6 +443,36 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end);
 
 /* Registers and last exits on stderr, with names of functions if img has any. */
 void postmortem(const struct image *img);
+
+/* ---- walk.c --------------------------------------------------------------- */
+
+struct walk_level {
+	uint64_t gpa;			/* where the entry stands */
+	uint64_t entry;
+};
+
+struct walk {
+	unsigned levels;		/* entries that were read, from the top; 0: linear mode */
+	struct walk_level level[3];
+	uint64_t gpa;
+};
+
+/* Where is gva?  cr3, pae: as struct lg_state has them; cr3 0: linear mode.  False: not
+ * mapped, or outside the Guest's memory; w->level[] says how far the walk came. */
+bool walk_guest(const struct guest_memory *m, const struct image *img, uint32_t cr3, bool pae,
+		uint32_t gva, struct walk *w);
+
+/* ---- gdb.c: all but gdb_open() in the thread that runs the Guest --------------- */
+
+/* Listens.  Returns 0 or a status.  After porter_prepare(), before porter_start(). */
+int gdb_open(const struct gdb_wish *wish, struct complaint *c);
+/* A Guest is about to run for the first time; waits for gdb if that was wished. */
+void gdb_begin(const struct guest_memory *m, const struct image *img);
+void gdb_before_run(void);
+/* The Host said LG_RUN_DEBUG: talk, and tell the Host how to go on. */
+void gdb_stopped(unsigned trap);
+/* The Guest has ended; it is still there to be looked at. */
+void gdb_over(const struct ending *end);
 
 /* ---- stats.c ------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@
 #include "launcher.h"
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
-       OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET };
+       OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -32,6 +32,7 @@ static const struct option long_options[] = {
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "tunnet", required_argument, NULL, OPT_TUNNET },
 	{ "rng", no_argument, NULL, OPT_RNG },
+	{ "gdb", optional_argument, NULL, OPT_GDB },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -57,6 +58,7 @@ void options_help(void)
 "  --net=raw:CARD       all that passes through CARD, which should have no other user\n"
 "                       (each may end with ',mac=02:00:00:00:00:01')\n"
 "  --rng                a device that gives random numbers\n"
+"  --gdb[=PORT][,run]   let gdb look at the Guest (port %d); the Guest waits for it, ',run': not\n"
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
 "  --stats=FILE         write the Host's counters there at the end, as JSON\n"
 "  --verbose            say what is being done\n"
@@ -67,7 +69,7 @@ void options_help(void)
 "\n"
 "In a terminal all keys go to the Guest.  Ctrl-A x leaves; Ctrl-A Ctrl-A sends Ctrl-A.\n"
 "\n"
-"Exit status:\n", MEMORY_DEFAULT, MEMORY_MAX, LG_DEVICE_PATH);
+"Exit status:\n", MEMORY_DEFAULT, MEMORY_MAX, GDB_PORT, LG_DEVICE_PATH);
 #define ROW(name, number, text) printf("  %3d  %s\n", number, text);
 	EXIT_STATUSES(ROW)
 #undef ROW
@@ -213,6 +215,38 @@ static int take_disk(struct options *o, char *text, struct complaint *c)
 }
 
 /* Two would both be 10.0.2.15. */
+/* PORT, ",run", "PORT,run", or nothing at all.  (",quiet" and ",any" are said by a
+ * Launcher to itself, in a capsule.) */
+static int take_gdb(struct options *o, const char *text, struct complaint *c)
+{
+	char word[16];
+	size_t n;
+
+	o->gdb = (struct gdb_wish){ .on = true, .port = GDB_PORT };
+	for (const char *p = text ? text : ""; *p; p += n + (p[n] == ',')) {
+		unsigned long port = 0;
+		bool digits = true;
+
+		n = strcspn(p, ",");
+		snprintf(word, sizeof(word), "%.*s", (int)(n < sizeof(word) ? n : sizeof(word) - 1), p);
+		for (const char *d = word; *d; d++)
+			digits = digits && isdigit((unsigned char)*d);
+		port = digits ? strtoul(word, NULL, 10) : 0;
+		if (!strcmp(word, "run"))
+			o->gdb.run = true;
+		else if (!strcmp(word, "quiet"))
+			o->gdb.quiet = true;
+		else if (!strcmp(word, "any"))
+			o->gdb.any_address = true;
+		else if (n && digits && port <= 65535)
+			o->gdb.port = (uint16_t)port;
+		else if (n)
+			return complain(c, STATUS_USAGE, "--gdb=%s: '%s': expected a port (0 to 65535, "
+					"0: any that is free) or 'run'", text, word);
+	}
+	return 0;
+}
+
 static int take_net(struct options *o, bool tunnet, const char *text, struct complaint *c)
 {
 	struct net_wish *w = &o->net[o->nets];
@@ -255,6 +289,8 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 	case OPT_RNG:
 		o->rng = true;
 		return 0;
+	case OPT_GDB:
+		return take_gdb(o, optarg, c);
 	case OPT_VERBOSE:
 		o->verbose = true;
 		return 0;

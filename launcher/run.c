@@ -111,6 +111,7 @@ static bool is_over(const struct image *img, struct ending *end)
 void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 {
 	memset(end, 0, sizeof(*end));
+	gdb_begin(bus->mem, img);
 	for (;;) {
 		int error, status = ending_asked();
 
@@ -119,6 +120,7 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 			end->status = status;
 			return;
 		}
+		gdb_before_run();
 		error = -host_run(&end->run);
 		if (error == EINTR)
 			continue;	/* somebody rang: is there a note? */
@@ -126,6 +128,10 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 			say("the Host does not run the Guest: %s", strerror(error));
 			end->status = STATUS_INTERNAL;
 			return;
+		}
+		if (end->run.what == LG_RUN_DEBUG) {
+			gdb_stopped(end->run.value);
+			continue;
 		}
 		if (end->run.what == LG_RUN_NOTIFY ? !knocked(bus, end) : is_over(img, end))
 			return;
