@@ -61,6 +61,8 @@ void lg_show_gate(struct lguest *lg, u32 vector)
 		      !lg->debug_step;
 	u32 dpl = dpl_is_honoured(vector) ? gate->dpl : 0;
 
+	if (vector_is_ours(vector))
+		return;
 	/* A breakpoint in ring 3 must get here whatever the Guest's gate says. */
 	if (debugger && vector == LG_VECTOR_BP)
 		dpl = 3;
