@@ -19,6 +19,7 @@
 
 #define ENTRY_PRESENT	1u
 
+/*L:761 One step down, and another */
 static bool entry_at(const struct guest_memory *m, uint64_t gpa, bool pae, uint64_t *entry)
 {
 	*entry = 0;

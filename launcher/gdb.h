@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What the three files of the debugger's door share: gdb.c, gdb_wire.c, gdb_target.c. */
+#ifndef LAUNCHER_GDB_H
+#define LAUNCHER_GDB_H
+
+#include "launcher.h"
+
+#define GDB_PACKET_MAX	0x4000	/* characters, without $, # and the sum */
+
+/* ---- gdb_wire.c: packets ---------------------------------------------------- */
+
+/* Listens on a TCP port.  Returns 0, or -errno.  *ear: readable when gdb wants something
+ * and nobody talks with it; *port: the one that it became. */
+int wire_listen(uint16_t *port, bool any_address, int *ear);
+/* Takes the call that waits, if any does. */
+void wire_accept(void);
+/* Waits until somebody calls; false: the run is to end. */
+bool wire_wait(void);
+bool wire_up(void);
+void wire_hang_up(void);
+/* From now on nobody says + or -. */
+void wire_no_acks(void);
+/* One byte; -1: gdb has gone, or the run is to end. */
+int wire_byte(void);
+void wire_send(const char *packet);
+/* The next packet's contents; false: as above. */
+bool wire_receive(char packet[GDB_PACKET_MAX + 1]);
+
+/* bytes as hexadecimal digits, and a NUL; returns where that stands. */
+char *hex_put(char *to, const void *from, size_t bytes);
+/* The other way; *p moves on.  False: other characters were found. */
+bool hex_get(const char **p, void *to, size_t bytes);
+
+/* ---- gdb_target.c: registers, memory, breakpoints ------------------------------ */
+
+void target_use(const struct guest_memory *m, const struct image *img);
+/* What the Guest is like now; after each stop. */
+void target_refresh(void);
+const struct lg_state *target_state(void);
+/* The trap was one of our breakpoints: eip is moved back to it. */
+bool target_was_breakpoint(void);
+void target_breakpoints_again(void);	/* the memory is new */
+void target_breakpoints_clear(void);
+/* Answers to packets, "E.." included.  p: what follows the packet's letter. */
+void target_describe(char *xml);		/* at most GDB_PACKET_MAX */
+void target_registers(char *out);
+void target_register(const char *p, char *out);
+const char *target_set_register(const char *p);
+const char *target_set_registers(const char *p);
+void target_memory(const char *p, char *out);
+const char *target_set_memory(const char *p);
+const char *target_breakpoint(bool set, uint32_t gva);
+void target_walk(uint32_t gva, char *text, size_t size);
+
+#endif
