@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the three files of the debugger's door share: gdb.c, gdb_wire.c, gdb_target.c. */
+/*L:762 Three files behind one door
+ *
+ * gdb.c talks, gdb_wire.c spells, gdb_target.c knows the Guest.
+ */
 #ifndef LAUNCHER_GDB_H
 #define LAUNCHER_GDB_H
 
@@ -52,4 +55,5 @@ const char *target_set_memory(const char *p);
 const char *target_breakpoint(bool set, uint32_t gva);
 void target_walk(uint32_t gva, char *text, size_t size);
 
+/*:*/
 #endif

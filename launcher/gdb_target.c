@@ -143,9 +143,12 @@ void target_breakpoints_clear(void)
 			breakpoint_remove(&breakpoint[i]);
 }
 
-/* ---- Registers ---------------------------------------------------------------- */
+/*:*/
 
-/* gdb's numbers for i386; ours behind them.  What we cannot know stands as x's. */
+/*L:770 Registers, by gdb's numbers
+ *
+ * Those of i386 first, then ours.  What we cannot know stands as x's.
+ */
 #define REG_ST0		16
 #define REG_FCTRL	24
 #define REG_CR3		32
