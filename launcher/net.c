@@ -50,7 +50,7 @@ struct net {
 	uint8_t mac[6];			/* the configuration, all of it */
 	struct queue *in;
 	bool starving;			/* the Guest had its chance to put out buffers */
-	bool is_gone;			/* nobody is at the other end any more */
+	atomic_bool is_gone;		/* nobody is at the other end any more */
 	size_t held;			/* bytes in packet, header included; 0: none */
 	uint8_t packet[sizeof(struct header) + FRAME_MAX + 1];
 	/* For people.  Each is counted by one thread only. */
@@ -59,6 +59,14 @@ struct net {
 };
 
 _Static_assert(sizeof(struct header) == 10, "ABI.md section 8.5");
+
+/*
+ * For whoever writes the list of what the Launcher may ask of its kernel: while the
+ * Guest runs, the two threads of this file call read(), write() and poll() on their
+ * descriptors and eventfds, futex() for the lock, ioctl() for the interrupt (host.c),
+ * and clock_gettime() where it is a system call at all.  No socket is opened, and
+ * none of the calls of usernet is ours.
+ */
 
 static struct net *all[NETS_MAX];
 static unsigned count;
@@ -78,9 +86,8 @@ static void lose(struct net *n, uint64_t *counter, const char *why)
 /* The other end is closed: once is enough, and the Guest runs on. */
 static void gone(struct net *n)
 {
-	if (!n->is_gone)
+	if (!atomic_exchange(&n->is_gone, true))
 		say("%s: nobody is at the other end any more; the Guest goes on without", n->name);
-	n->is_gone = true;
 }
 
 /*L:732 What comes in
@@ -213,7 +220,7 @@ static void *listen_for_ever(void *arg)
 		if (fetch(n) && n->held)
 			deliver(n);
 		else if (p.revents & (POLLERR | POLLHUP))
-			usleep(PATIENCE_MS * 1000);	/* a card that went down: not in a hurry */
+			poll(NULL, 0, PATIENCE_MS);	/* a card that went down: not in a hurry */
 	}
 	return NULL;
 }
@@ -303,7 +310,7 @@ struct device *net_create(const struct net_link *link)
 	int kicks = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	if (!n || count == NETS_MAX)
-		die(STATUS_INTERNAL, "out of memory");
+		die(STATUS_INTERNAL, n ? "too many networks" : "out of memory");
 	if (kicks < 0)
 		die(STATUS_INTERNAL, "eventfd: %s", strerror(errno));
 	snprintf(n->name, sizeof(n->name), "network %s", link->name);

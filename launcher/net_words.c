@@ -68,47 +68,64 @@ static int read_mac(const char *text, uint8_t mac[6], const char *word, struct c
 	return 0;
 }
 
-/*
- * text is eaten up: "tcp", "127.0.0.1", "8080", "", "80".  A piece that is missing
- * leaves the separator missing, too.
- */
-static int read_forward(char *text, struct net_forward *f, struct complaint *c)
+/* Cuts off what stands before the sign; NULL: there is no such sign, and *c says so. */
+static char *piece(char **at, char sign, const char *whole, struct complaint *c)
 {
-	char whole[100];
-	char *piece[5], *at = text;
-	static const char ends[5] = { ':', ':', '-', ':', '\0' };
+	char *begin = *at, *end = strchr(begin, sign);
 
-	snprintf(whole, sizeof(whole), "%.90s", text);
-	for (unsigned i = 0; i < 5; i++) {
-		char *end = strchr(at, ends[i]);
-
-		if (!end)
-			return complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': no '%c' after '%s'; "
-					"expected hostfwd=" FORWARD_FORM, whole, ends[i], at);
-		piece[i] = at;
-		at = end + (*end != '\0');
-		*end = '\0';
+	if (!end) {
+		complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': no '%c' after '%s'; expected hostfwd="
+			 FORWARD_FORM, whole, sign, begin);
+		return NULL;
 	}
-	f->udp = !strcmp(piece[0], "udp");
-	if (!f->udp && strcmp(piece[0], "tcp"))
+	*end = '\0';
+	*at = end + 1;
+	return begin;
+}
+
+static int bad_piece(const char *name, const char *text, const char *wanted, const char *whole,
+		     struct complaint *c)
+{
+	return complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': %s '%s': expected %s", whole, name,
+			text, wanted);
+}
+
+/* at is eaten up, from the left: "tcp", "127.0.0.1", "8080", "", "80". */
+static int read_forward(char *at, struct net_forward *f, struct complaint *c)
+{
+	char whole[100], *text;
+
+	snprintf(whole, sizeof(whole), "%.90s", at);
+	text = piece(&at, ':', whole, c);
+	if (!text)
+		return c->status;
+	f->udp = !strcmp(text, "udp");
+	if (!f->udp && strcmp(text, "tcp"))
 		return complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': '%s' is neither tcp nor udp",
-				whole, piece[0]);
-	if (*piece[1] && inet_pton(AF_INET, piece[1], &f->host_addr) != 1)
-		return complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': HOSTADDR '%s': expected an "
-				"address such as 127.0.0.1, or nothing", whole, piece[1]);
-	f->host_port = read_port(piece[2]);
+				whole, text);
+	text = piece(&at, ':', whole, c);
+	if (!text)
+		return c->status;
+	if (*text && inet_pton(AF_INET, text, &f->host_addr) != 1)
+		return bad_piece("HOSTADDR", text, "an address such as 127.0.0.1, or nothing", whole,
+				 c);
+	text = piece(&at, '-', whole, c);
+	if (!text)
+		return c->status;
+	f->host_port = read_port(text);
 	if (!f->host_port)
-		return complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': HOSTPORT '%s': expected 1 to "
-				"65535", whole, piece[2]);
+		return bad_piece("HOSTPORT", text, "1 to 65535", whole, c);
+	text = piece(&at, ':', whole, c);
+	if (!text)
+		return c->status;
 	f->guest_addr.s_addr = htonl(USER_GUEST);
-	if (*piece[3] && (inet_pton(AF_INET, piece[3], &f->guest_addr) != 1 ||
-			  (ntohl(f->guest_addr.s_addr) & 0xffffff00) != USER_NET))
-		return complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': GUESTADDR '%s': expected an "
-				"address of 10.0.2.0/24, or nothing for 10.0.2.15", whole, piece[3]);
-	f->guest_port = read_port(piece[4]);
+	if (*text && (inet_pton(AF_INET, text, &f->guest_addr) != 1 ||
+		      (ntohl(f->guest_addr.s_addr) & 0xffffff00) != USER_NET))
+		return bad_piece("GUESTADDR", text, "an address of 10.0.2.0/24, or nothing for "
+				 "10.0.2.15", whole, c);
+	f->guest_port = read_port(at);
 	if (!f->guest_port)
-		return complain(c, STATUS_USAGE, "--net: 'hostfwd=%s': GUESTPORT '%s': expected 1 to "
-				"65535", whole, piece[4]);
+		return bad_piece("GUESTPORT", at, "1 to 65535", whole, c);
 	return 0;
 }
 

@@ -271,6 +271,136 @@ def make_device(config):
     return suite
 
 
+# ---- Networks ---------------------------------------------------------------------
+
+# One boot.  The Guest (inmate net, as a neighbour) echoes UDP and answers pings; the nested
+# Linux is the other side, and its own counters are the oracle.
+NETWORKS = """
+# New cards would say good morning by IPv6, whenever they like.
+for which in all default; do echo 1 >/proc/sys/net/ipv6/conf/$which/disable_ipv6; done
+
+# guest NAME OPTIONS...: starts it, and waits until it listens
+guest() {
+	name=$1; shift
+	/bin/launcher --timeout=60 --verbose "$@" 16 net.elf 1 >/tmp/$name 2>&1 &
+	for i in $(seq 300); do
+		grep -q listening /tmp/$name && return
+		usleep 100000
+	done
+	echo "not ok $name: the Guest does not listen"
+}
+# over NAME: it has been told to quit
+over() { wait; sed "s/^/$1| /" /tmp/$1; echo; }
+
+guest user --net=user,hostfwd=udp::7007-:7
+echo "user: $(./peer 127.0.0.1 7007)"
+over user
+
+guest tap --tunnet=192.168.19.1
+echo "tap-address: $(ip -4 -o addr show dev lg0)"
+echo "tap-ping: $(ping -c 5 -i 0.2 -s 1400 192.168.19.77 | grep received)"
+echo "tap: $(./peer 192.168.19.77 7)"
+over tap
+
+brctl addbr br0
+ip addr add 192.168.20.1/24 dev br0
+ip link set br0 up
+guest bridge --tunnet=bridge:br0,mac=02:00:00:00:00:42
+echo "bridge-ports: $(ls /sys/class/net/br0/brif)"
+echo "bridge: $(./peer 192.168.20.9 7)"
+echo "bridge-mac: $(grep '^192.168.20.9 ' /proc/net/arp)"
+over bridge
+
+ip link add v0 type veth
+ip addr add 192.168.21.1/24 dev v0
+ip link set v0 up
+ip link set veth0 up
+guest raw --net=raw:veth0
+echo "raw-ping: $(ping -c 5 -i 0.2 192.168.21.2 | grep received)"
+echo "raw: $(./peer 192.168.21.2 7)"
+over raw
+
+# A Guest without a driver: what is sent to it is lost, and counted.
+/bin/launcher --timeout=4 --verbose --tunnet=192.168.22.1/30 16 silent.elf >/tmp/deaf 2>&1 &
+for i in $(seq 50); do [ -e /sys/class/net/lg0 ] && break; usleep 100000; done
+arp -s 192.168.22.2 02:00:00:00:00:01
+ping -c 3 -W 1 192.168.22.2 >/dev/null
+echo "deaf-sent: $(cat /sys/class/net/lg0/statistics/tx_packets)"
+over deaf
+
+echo "left: $(ls /sys/class/net | tr '\\n' ' ') $(pidof usernet)"
+for option in --tunnet=bridge:no --tunnet=bridge:lo --net=raw:no; do
+	/bin/launcher $option net.elf
+	echo "status $option: $?"
+done 2>&1
+"""
+
+
+def make_net(config):
+    """Each kind of network, seen from its other end."""
+    prefix = "net/%s" % config
+
+    def suite(wanted):
+        status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "net"),
+                                      "BUILD=" + BUILD], 60)
+        if status != 0:
+            return [Result(prefix, ERROR, "tests/net does not build: %s"
+                           % machine.tail(output, 2), output)]
+        with tempfile.NamedTemporaryFile("w", prefix="lg-net-", suffix=".sh") as f:
+            f.write(NETWORKS)
+            f.flush()
+            outcome = nested(config, ["sh", "/root/net.sh"], patience=200, files=[
+                f.name + ":/root/net.sh", elf("net"), elf("silent"),
+                os.path.join(BUILD, "tests", "peer") + ":/root/peer"],
+                extra=["--load", "tun", "--load", "bridge", "--load", "veth"])
+        text = outcome.output
+        said = dict(re.findall(r"^([a-z-]+): (.*)$", text, re.M))
+
+        def figures(name):
+            """What the Launcher counted: for the Guest, from it, lost (four kinds)."""
+            found = re.search(r"^%s\| launcher: network \S+: (\d+) packets for the Guest, (\d+) "
+                              r"from it; lost: (\d+) without a buffer, (\d+) while nobody "
+                              r"listened, (\d+) on the way out, (\d+) of a wrong" % name, text, re.M)
+            return tuple(map(int, found.groups())) if found else (-1,) * 6
+
+        def expect(name, good, what):
+            return check("%s/%s" % (prefix, name), good, what, text)
+
+        results = []
+        for name in ("user", "tap", "bridge", "raw"):
+            results.append(expect(name, "ok 93 datagrams came back" in said.get(name, ""),
+                                  "the other end says: %s" % said.get(name)))
+            results.append(expect(name + "/guest", "%s| ok somebody spoke to us" % name in text
+                                  and "%s| 1..7" % name in text, "the Guest did not finish"))
+            # Each datagram, and at least one ARP or, with usernet, only what it knows already.
+            came, went, *lost = figures(name)
+            results.append(expect(name + "/counted", came >= 94 and went >= 93 and
+                                  lost[0] == lost[2] == lost[3] == 0,
+                                  "the Launcher counted %s" % (figures(name),)))
+        for name in ("tap", "raw"):
+            results.append(expect(name + "/ping", "5 packets received" in said.get(name + "-ping", ""),
+                                  said.get(name + "-ping")))
+        results.append(expect("tap/address", "192.168.19.1/24" in said.get("tap-address", ""),
+                              said.get("tap-address")))
+        results.append(expect("bridge/port", said.get("bridge-ports", "").startswith("lg"),
+                              said.get("bridge-ports")))
+        results.append(expect("bridge/mac", "02:00:00:00:00:42" in said.get("bridge-mac", ""),
+                              "the other end sees " + said.get("bridge-mac", "nothing")))
+        sent = int(said.get("deaf-sent") or 0)
+        came, went, *lost = figures("deaf")
+        results.append(expect("lost", sent == 3 == lost[1] and came == went == 0,
+                              "the kernel sent %s, the Launcher counted %s" % (sent, figures("deaf"))))
+        results.append(expect("gone", "lg0" not in said.get("left", "lg0") and
+                              not re.search(r" \d+$", said["left"]), said.get("left")))
+        for option, says in (("--tunnet=bridge:no", "there is no such bridge"),
+                             ("--tunnet=bridge:lo", "it is no bridge"),
+                             ("--net=raw:no", "there is no such card")):
+            results.append(expect("refuses " + option, "status %s: 25" % option in text and
+                                  "launcher: %s: %s" % (option, says) in text, "it does not"))
+        return results + log_results(prefix, outcome.log)
+    return suite
+
+
 # ---- What the Host counts -----------------------------------------------------------
 
 def make_stats(config):
@@ -875,6 +1005,7 @@ def capsule(wanted):
         status, output = machine.run([LAUNCHER, "--timeout=1", elf("silent")], 90)
         results.append(check(prefix + "/time-out", status == 5,
                              "exit status %d, expected 5: %s" % (status, machine.tail(output, 2))))
+        results += capsule_network(prefix + "/net")
         begun = time.time()
         status, output = machine.run([LAUNCHER, os.path.join(folder, "missing")], 90)
         results.append(check(prefix + "/missing file, before any machine",
@@ -886,6 +1017,42 @@ def capsule(wanted):
         results.append(check(prefix + "/no QEMU", status in (30, 33) and 1 <= len(lines) <= 2,
                              "exit status %d, expected 30: %s" % (status, output)))
     return results
+
+
+def capsule_network(prefix):
+    """--net=user in a capsule: a port of *this* machine is the Guest's, and the Guest's MAC."""
+    status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "net"),
+                                  "BUILD=" + BUILD], 60)
+    if status != 0:
+        return [Result(prefix, ERROR, "tests/net does not build", output)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+        taken = machine.run([LAUNCHER, "--net=user,hostfwd=udp:127.0.0.1:%d-:7" % port,
+                             elf("net"), "1"], 60)
+    said = []
+    peer = threading.Thread(target=lambda: said.append(machine.run(
+        [os.path.join(BUILD, "tests", "peer"), "127.0.0.1", str(port)], 120)))
+
+    def on_line(line):
+        if "listening" in line:
+            peer.start()
+    status, output = machine.run(
+        [LAUNCHER, "--timeout=60", "--net=user,hostfwd=udp:127.0.0.1:%d-:7" % port, "16",
+         elf("net"), "1"], 120, on_line)
+    if peer.ident:
+        peer.join()
+    asked = machine.run([LAUNCHER, "--timeout=60", "--net=user", "16", elf("net")], 120)
+    return [
+        check(prefix, status == 0 and "ok somebody spoke to us" in output,
+              "exit status %d: %s" % (status, machine.tail(output, 2)), output),
+        check(prefix + "/from outside", said and "ok 93 datagrams came back" in said[0][1],
+              "the other end says %s" % said, output),
+        check(prefix + "/to the gateway", asked[0] == 0 and "ok 300 pings came back" in asked[1],
+              "exit status %d: %s" % (asked[0], machine.tail(asked[1], 2)), asked[1]),
+        check(prefix + "/port in use", taken[0] == 25 and "Address already in use" in taken[1]
+              and len(taken[1].splitlines()) == 1, "%s" % (taken,)),
+    ]
 
 
 def typos(wanted):

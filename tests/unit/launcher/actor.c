@@ -336,6 +336,35 @@ static void luck(void)
 	power_off(LGUEST_POWEROFF_TEXT);
 }
 
+/* Asks for 10.0.2.2 by ARP, with RFC 826 at hand, and prints who answers. */
+static void ask(void)
+{
+	static const uint8_t question[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+	static const uint8_t us[] = { 10, 0, 2, 15 }, them[] = { 10, 0, 2, 2 };
+	uint8_t *out = mem.base + 0xb000, *got = mem.base + 0xd000 + 10;
+	char line[80];
+
+	start_device(LGUEST_DEV_NET, 0);
+	memset(out, 0, 10 + 42);
+	memset(out + 10, 0xff, 6);
+	memcpy(out + 16, desc_page() + 23, 6);
+	out[22] = 8;
+	out[23] = 6;
+	memcpy(out + 24, question, 8);
+	memcpy(out + 32, desc_page() + 23, 6);
+	memcpy(out + 38, us, 4);
+	memcpy(out + 48, them, 4);
+	offer(0, 0xd000, 2048, VRING_DESC_F_WRITE);
+	offer(1, 0xb000, 10 + 42, 0);
+	while (!used(0)[1])
+		sem_wait(&interrupted[desc_page()[5 + 2]]);
+	snprintf(line, sizeof(line), "%u.%u.%u.%u is at %02x:%02x:%02x:%02x:%02x:%02x\n", got[28],
+		 got[29], got[30], got[31], got[22], got[23], got[24], got[25], got[26], got[27]);
+	set_up_console();
+	print(line, strlen(line));
+	power_off(LGUEST_POWEROFF_TEXT);
+}
+
 static void *guest(void *unused)
 {
 	const char *line = (const char *)mem.base + COMMAND_LINE;
@@ -375,6 +404,8 @@ static void *guest(void *unused)
 		hostile_disk();
 	} else if (!strcmp(part, "luck")) {
 		luck();
+	} else if (!strcmp(part, "ask")) {
+		ask();
 	} else if (!strcmp(part, "flood")) {
 		flood();
 	} else if (!strcmp(part, "deaf")) {

@@ -58,6 +58,124 @@ static void disks(void **state)
 	assert_string_equal(o.disk[11].name, "c");
 }
 
+/* ---- Networks ---- */
+
+static void networks(void **state)
+{
+	const struct net_wish *w = o.net;
+
+	(void)state;
+	assert_int_equal(parse("--net=user,hostfwd=tcp::8080-:80,hostfwd=udp:127.0.0.1:65535-"
+			       "10.0.2.99:1,mac=02:aB:00:00:00:fF --tunnet 192.168.19.1 "
+			       "--tunnet=10.1.2.3/30,mac=fe:00:00:00:00:01 --tunnet=bridge:br0 k"), 0);
+	assert_int_equal(o.nets, 4);
+	assert_int_equal(w[0].kind, NET_USER);
+	assert_int_equal(w[0].forwards, 2);
+	assert_false(w[0].forward[0].udp);
+	assert_int_equal(w[0].forward[0].host_addr.s_addr, 0);
+	assert_int_equal(w[0].forward[0].host_port, 8080);
+	assert_int_equal(ntohl(w[0].forward[0].guest_addr.s_addr), 0x0a00020f);
+	assert_int_equal(w[0].forward[0].guest_port, 80);
+	assert_true(w[0].forward[1].udp);
+	assert_int_equal(ntohl(w[0].forward[1].host_addr.s_addr), 0x7f000001);
+	assert_int_equal(w[0].forward[1].host_port, 65535);
+	assert_int_equal(ntohl(w[0].forward[1].guest_addr.s_addr), 0x0a000263);
+	assert_int_equal(w[0].forward[1].guest_port, 1);
+	assert_true(w[0].has_mac);
+	assert_memory_equal(w[0].mac, "\x02\xab\0\0\0\xff", 6);
+	assert_int_equal(w[1].kind, NET_TAP);
+	assert_int_equal(ntohl(w[1].addr.s_addr), 0xc0a81301);
+	assert_int_equal(w[1].bits, 24);
+	assert_false(w[1].has_mac);
+	assert_int_equal(w[2].bits, 30);
+	assert_int_equal(w[2].mac[0], 0xfe);
+	assert_int_equal(w[3].kind, NET_BRIDGE);
+	assert_string_equal(w[3].name, "br0");
+	assert_int_equal(parse("--net user k"), 0);
+	assert_int_equal(o.nets, 1);
+	assert_int_equal(o.net[0].forwards, 0);
+	assert_int_equal(parse("--net raw:eth0,mac=02:00:00:00:00:00 k"), 0);
+	assert_int_equal(o.net[0].kind, NET_RAW);
+	assert_string_equal(o.net[0].name, "eth0");
+}
+
+#define FWD "--net=user,hostfwd="
+#define TEN FWD "tcp::1-:1,hostfwd=tcp::2-:1,hostfwd=tcp::3-:1,hostfwd=tcp::4-:1,hostfwd=tcp::5-:1"
+
+static void bad_networks(void **state)
+{
+	static const struct { const char *line, *says; } bad[] = {
+		{ "--net=usr", "--net=usr: there is no such network; expected user or raw:CARD" },
+		{ "--net=", "needs a value" },
+		{ "--net=,", "--net=: there is no such network" },
+		{ "--net=User", "no such network" },
+		{ "--net=user:80", "no such network" },
+		{ "--net=user,", "'' is nothing that --net=user knows" },
+		{ "--net=user,hostfw=tcp::80-:80", "'hostfw=tcp::80-:80' is nothing" },
+		{ "--net=user,hostfwd", "'hostfwd' is nothing" },
+		{ "--net=raw:", "'': expected a name of 1 to 15 letters" },
+		{ "--net=raw:../eth0", "expected a name" },
+		{ "--net=raw:abcdefghijklmnop", "expected a name" },
+		{ "--net=raw:eth0,hostfwd=tcp::1-:1", "'hostfwd=tcp::1-:1' is nothing" },
+		{ FWD, "no ':' after ''" },
+		{ FWD "tcp", "no ':' after 'tcp'" },
+		{ FWD "tcp:8080-:80", "HOSTADDR '8080-': expected an address" },
+		{ FWD "tcp::8080:80", "no '-' after '8080:80'" },
+		{ FWD "tcp::8080-80", "no ':' after '80'" },
+		{ FWD "tcp::8080", "no '-' after '8080'" },
+		{ FWD "tpc::8080-:80", "'tpc' is neither tcp nor udp" },
+		{ FWD "::8080-:80", "'' is neither" },
+		{ FWD "tcp:localhost:8080-:80", "HOSTADDR 'localhost'" },
+		{ FWD "tcp:256.0.0.1:8080-:80", "HOSTADDR '256.0.0.1'" },
+		{ FWD "tcp::0-:80", "HOSTPORT '0': expected 1 to 65535" },
+		{ FWD "tcp::65536-:80", "HOSTPORT '65536'" },
+		{ FWD "tcp::-:80", "HOSTPORT ''" },
+		{ FWD "tcp::+80-:80", "HOSTPORT '+80'" },
+		{ FWD "tcp::http-:80", "HOSTPORT 'http'" },
+		{ FWD "tcp::80-:", "GUESTPORT ''" },
+		{ FWD "tcp::80-:080808", "GUESTPORT '080808'" },
+		{ FWD "tcp::80-:4294967376", "GUESTPORT '4294967376'" },
+		{ FWD "tcp::80-:80:80", "GUESTPORT '80:80'" },
+		{ FWD "tcp::80-10.0.3.15:80", "GUESTADDR '10.0.3.15': expected an address of 10.0.2" },
+		{ FWD "tcp::80-guest:80", "GUESTADDR 'guest'" },
+		{ TEN ",hostfwd=tcp::6-:1,hostfwd=tcp::7-:1,hostfwd=tcp::8-:1,hostfwd=tcp::9-:1,"
+		  "hostfwd=tcp::10-:1,hostfwd=tcp::11-:1,hostfwd=tcp::12-:1,hostfwd=tcp::13-:1,"
+		  "hostfwd=tcp::14-:1,hostfwd=tcp::15-:1,hostfwd=tcp::16-:1,hostfwd=tcp::17-:1",
+		  "at most 16 forwards" },
+		{ "--net=user,mac=", "'mac=': expected six bytes" },
+		{ "--net=user,mac=02:00:00:00:00", "expected six bytes" },
+		{ "--net=user,mac=02:00:00:00:00:0g", "expected six bytes" },
+		{ "--net=user,mac=02:00:00:00:00:00:00", "expected six bytes" },
+		{ "--net=user,mac=02::00:00:00:0:00:00", "expected six bytes" },
+		{ "--net=user,mac=01:00:00:00:00:00", "the address of a group" },
+		{ "--tunnet=user", "expected an address for the Host's side" },
+		{ "--tunnet=bridge", "expected an address" },
+		{ "--tunnet=bridge:", "expected a name" },
+		{ "--tunnet=192.168.19", "--tunnet=192.168.19: expected an address" },
+		{ "--tunnet=192.168.19.1/", "BITS '': expected 1 to 30" },
+		{ "--tunnet=192.168.19.1/31", "BITS '31'" },
+		{ "--tunnet=192.168.19.1/0", "BITS '0'" },
+		{ "--tunnet=192.168.19.1/24/24", "BITS '24/24'" },
+		{ "--tunnet=10.0.0.1,ro", "'ro' is nothing" },
+		{ "--net=user --net=user,hostfwd=tcp::1-:1", "--net=user was given before" },
+		{ "--tunnet=10.0.0.1 --tunnet=10.0.1.1 --tunnet=10.0.2.1 --tunnet=10.0.3.1 --net=user",
+		  "--net=user: a Guest can have at most 4 networks" },
+		{ "--tunet=10.0.0.1", "did you mean --tunnet?" },
+		{ "--nett=user", "did you mean --net?" },
+	};
+	char line[1024];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int status;
+
+		snprintf(line, sizeof(line), "%s k", bad[i].line);
+		status = parse(line);
+		if (status != STATUS_USAGE || c.status != status || !strstr(c.text, bad[i].says))
+			fail_msg("'%s': status %d, '%s'", bad[i].line, status, c.text);
+	}
+}
+
 static void everything(void **state)
 {
 	(void)state;
@@ -222,7 +340,8 @@ static void long_arguments_in_two(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(defaults), TEST(everything), TEST(disks), TEST(memory_in_front),
+		TEST(defaults), TEST(everything), TEST(disks), TEST(networks),
+		TEST(bad_networks), TEST(memory_in_front),
 		TEST(guest_options_are_the_guests), TEST(kernel_with_a_digit), TEST(typos),
 		TEST(largest_memory), TEST(long_arguments), TEST(long_arguments_in_two),
 	};

@@ -6,6 +6,7 @@ exit statuses, signals, the terminal, pipes, --stats, --timeout, the capsule.
     test_process.py LAUNCHER
 prints `ok NAME` or `not ok NAME: why`.
 """
+import ctypes
 import fcntl
 import json
 import os
@@ -13,7 +14,9 @@ import pty
 import re
 import resource
 import select
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -626,13 +629,153 @@ def luck():
     expect_is(run("luck")[0], 3, "status without --rng")
 
 
+# ---- Networks ----
+
+def no_rights():
+    """In a child: root without a single capability."""
+    libc = ctypes.CDLL(None)
+    for capability in range(64):
+        libc.prctl(24, capability, 0, 0, 0)         # PR_CAPBSET_DROP
+
+
+def neighbours():
+    """Process numbers of all usernet that were started from here."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") == os.path.dirname(LAUNCHER) + "/usernet":
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def wait_until(condition, why):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        expect(time.monotonic() < end, why)
+        time.sleep(0.01)
+
+
+@test
+def network():
+    """libslirp's gateway calls itself 52:55 and its address."""
+    for mac in ("", ",mac=02:00:00:00:00:77"):
+        expect_is(run("ask", options=["--net=user" + mac]),
+                  (0, "10.0.2.2 is at 52:55:0a:00:02:02\n", ""), "the end")
+    wait_until(lambda: not neighbours(), "usernet outlives the Launcher")
+    expect_is(run("ask")[0], 3, "status without --net")
+
+
+@test
+def port_in_use():
+    for kind, word in ((socket.SOCK_STREAM, "tcp"), (socket.SOCK_DGRAM, "udp")):
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.bind(("127.0.0.1", 0))
+            if word == "tcp":
+                s.listen()
+            port = s.getsockname()[1]
+            option = f"--net=user,hostfwd={word}:127.0.0.1:{port}-:80"
+            expect_is(run("ask", options=[option]),
+                      (25, "", f"launcher: --net: hostfwd={word}:127.0.0.1:{port}: Address already "
+                       "in use; expected a port that nobody listens on\n"), "the end")
+        expect_is(run("ask", options=[option])[0], 0, "status once it is free")
+
+
+@test
+def port_is_open_while_the_guest_runs():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    p = start("deaf", options=[f"--net=user,hostfwd=tcp::{port}-:80"], stdin=subprocess.DEVNULL,
+              stdout=subprocess.PIPE)
+    p.stdout.readline()
+    socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+    p.kill()
+    p.communicate(timeout=PATIENCE)
+    wait_until(lambda: not neighbours(), "usernet outlives a Launcher that was killed")
+
+
+@test
+def neighbour_dies():
+    p = start("echo", options=["--net=user"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+              stderr=subprocess.PIPE)
+    p.stdout.readline()
+    for pid in neighbours():
+        os.kill(pid, signal.SIGKILL)
+    expect_is(p.stderr.readline(), b"launcher: network user: nobody is at the other end any more; "
+              b"the Guest goes on without\n", "stderr")
+    expect_is(p.communicate(b"still here q", timeout=PATIENCE), (b"still here q", b""), "the rest")
+    expect_is(p.returncode, 0, "status")
+
+
+@test
+def neighbour_is_missing():
+    os.mkdir("elsewhere")
+    shutil.copy(LAUNCHER, "elsewhere/launcher")
+    p = subprocess.run(["elsewhere/launcher", "--capsule=never", "--net=user", "kernel.elf", "ask"],
+                       capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    expect_is((p.returncode, p.stdout), (25, b""), "the end")
+    expect(b"'usernet' is not beside" in p.stderr and b"libslirp-dev" in p.stderr, p.stderr)
+    with open("elsewhere/usernet", "w") as f:
+        f.write("#!/bin/sh\nexit 127\n")
+    os.chmod("elsewhere/usernet", 0o755)
+    p = subprocess.run(["elsewhere/launcher", "--capsule=never", "--net=user", "kernel.elf", "ask"],
+                       capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    expect_is((p.returncode, p.stdout, p.stderr.count(b"\n")), (25, b"", 1), "the end")
+    expect(b"does not start; are its libraries there" in p.stderr, p.stderr)
+
+
+@test
+def networks_without_rights():
+    cases = [("--net=raw:lo", 26, "cap_net_raw"), ("--net=user", 0, "")]
+    if os.path.exists("/dev/net/tun"):
+        cases += [("--tunnet=192.168.19.1", 26, "cap_net_admin"),
+                  ("--tunnet=bridge:br0", 26, "cap_net_admin")]
+    lowest = int(open("/proc/sys/net/ipv4/ip_unprivileged_port_start").read())
+    if lowest > 1:
+        cases += [(f"--net=user,hostfwd=tcp::{lowest - 1}-:80", 26, "expected a port from 1024")]
+    for option, want, says in cases:
+        p = subprocess.run([LAUNCHER, "--capsule=never", option, "kernel.elf",
+                            "ask" if not want else "early"], capture_output=True,
+                           timeout=PATIENCE, stdin=subprocess.DEVNULL, preexec_fn=no_rights)
+        expect_is(p.returncode, want, f"status of {option} ({p.stderr})")
+        expect(says in p.stderr.decode() and p.stderr.count(b"\n") == (want != 0), p.stderr)
+        expect(not want or option.split("=")[0].encode() in p.stderr, p.stderr)
+
+
+@test
+def capsule_gets_the_network():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+        word = f"hostfwd=tcp:127.0.0.1:{port}-:80"
+        s.listen()
+        status, out, err = capsule(f"--net=user,{word}", "kernel.elf")
+        expect_is((status, out), (25, ""), "the end")
+        expect(f"--net: hostfwd=tcp:127.0.0.1:{port}: Address already in use" in err, err)
+    os.unlink("home/tools/nested")
+    os.removedirs("home/tools")
+    expect_is(capsule(f"--net=user,{word},mac=02:00:00:00:00:09", "kernel.elf"),
+              (77, "capsule|--memory=512|--timeout=1000000|"
+               f"--in|kernel.elf|--net=user,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80|--|"
+               "--capsule=never|--memory=64|--net=raw:eth0,mac=02:00:00:00:00:09|--|kernel.elf|",
+               ""), "the end")
+    for option in ("--tunnet=192.168.19.1", "--tunnet=bridge:br0", "--net=raw:eth0"):
+        os.unlink("home/tools/nested")
+        os.removedirs("home/tools")
+        status, out, err = capsule(option, "kernel.elf")
+        expect_is((status, out, err.count("\n")), (25, "", 1), "the end")
+        expect(option in err and "expected --net=user, or lg.ko to be loaded" in err, err)
+
+
 # ---- Before anything is started ----
 
 @test
 def help_lists_the_statuses():
     p = subprocess.run([LAUNCHER, "--help"], capture_output=True, timeout=PATIENCE)
     expect_is((p.returncode, p.stderr), (0, b""), "the end")
-    for number in (0, 1, 2, 3, 4, 5, *range(10, 25), 30, 31, 32, 33):
+    for number in (0, 1, 2, 3, 4, 5, *range(10, 27), 30, 31, 32, 33):
         expect(re.search(rf"^ +{number}  \S", p.stdout.decode(), re.M), f"{number} is missing")
 
 
