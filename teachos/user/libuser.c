@@ -262,7 +262,7 @@ const char *error_text(int error)
 	case 3: return "no such process";
 	case 4: return "interrupted";
 	case 1: return "not permitted";
-	case 5: return "not from here";
+	case 5: return "the disk failed, or it is not for us";
 	case 7: return "the arguments are too long";
 	case 8: return "not a program";
 	case 9: return "not an open file";
@@ -271,6 +271,10 @@ const char *error_text(int error)
 	case 11: return "not now";
 	case 13: return "not allowed";
 	case 14: return "bad address";
+	case 16: return "in use";
+	case 17: return "it exists already";
+	case 18: return "on another disk";
+	case 19: return "no such disk";
 	case 20: return "not a directory";
 	case 21: return "is a directory";
 	case 22: return "invalid argument";
@@ -278,9 +282,12 @@ const char *error_text(int error)
 	case 25: return "not a terminal";
 	case 27: return "the file is too large";
 	case 28: return "no space left";
-	case 30: return "cannot be changed (only /tmp can)";
+	case 29: return "there is no place to go to in it";
+	case 30: return "it is read-only";
+	case 31: return "too many names";
 	case 32: return "nobody reads it";
 	case 36: return "the name is too long";
+	case 39: return "the directory is not empty";
 	case 38: return "no such system call";
 	case 19: return "there is no such device";
 	case 88: return "not a socket";
