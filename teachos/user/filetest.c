@@ -119,6 +119,9 @@ static int contents(void)
 	return 0;
 }
 
+/*:*/
+
+/*G:747 ... names that move, lists, programs, crowds */
 static int renames(void)
 {
 	STEP(51, mkdir("d") == 0 && mkdir("d/e") == 0 && make("x", "x") == 1 && make("y", "yy") == 2);

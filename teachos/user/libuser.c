@@ -274,7 +274,6 @@ const char *error_text(int error)
 	case 16: return "in use";
 	case 17: return "it exists already";
 	case 18: return "on another disk";
-	case 19: return "no such disk";
 	case 20: return "not a directory";
 	case 21: return "is a directory";
 	case 22: return "invalid argument";
