@@ -5,7 +5,7 @@
  * until then you may take it back.  All of that happens in the interrupt handler of
  * the console, so the echo comes at once, whatever the processes are doing.
  *
- *	Backspace, DEL	take back one character
+ *	Backspace, DEL	take back one character (others shown as ^X are characters, too)
  *	Ctrl-U		take back the line
  *	Ctrl-C, Ctrl-\	SIGINT or SIGQUIT to the foreground: the group of processes that the
  *			shell has named, and that alone may read what is typed
@@ -25,9 +25,9 @@
 #define CTRL(c) ((c) & 0x1f)
 #define DEL 0x7f
 
-static char line[1024];			/* being typed */
+static char line[16384];		/* being typed */
 static u32 line_length;
-static char ready[4096];		/* finished lines, a ring */
+static char ready[4 * sizeof(line)];	/* finished lines, a ring */
 static u32 ready_in, ready_out;		/* ever counting; the difference is what waits */
 static bool end_of_input;
 static bool raw;
@@ -73,11 +73,16 @@ static void signal_key(const char *shown, u32 signal)
 	group_kill(tty_foreground, signal);
 }
 
+static bool is_shown_as_two(char c)
+{
+	return (u8)c < ' ' && c != '\t';
+}
+
 static void erase(u32 count)
 {
 	while (count-- && line_length) {
 		line_length--;
-		echo("\b \b");
+		echo(is_shown_as_two(line[line_length]) ? "\b\b  \b\b" : "\b \b");
 	}
 }
 
@@ -115,12 +120,15 @@ static void tty_key(char c)
 	case '\r':
 		c = '\n';
 	}
-	if (c != '\n' && c != '\t' && (c < ' ' || line_length == sizeof(line) - 1)) {
-		echo("\a");		/* not a character, or the line is full */
+	if (c != '\n' && line_length == sizeof(line) - 1) {
+		echo("\a");
 		return;
 	}
 	line[line_length++] = c;
-	console_write(&c, 1);
+	if (c != '\n' && is_shown_as_two(c))
+		console_write((char[]){'^', c + '@'}, 2);
+	else
+		console_write(&c, 1);
 	if (c == '\n')
 		line_done();
 }

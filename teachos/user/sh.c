@@ -2,86 +2,161 @@
 /*G:810 A shell in one sitting
  *
  * Read a line, split it into words, fork, exec, wait, say how it ended.  That is
- * all a shell is; the rest is comfort.  A few words must be done by the shell
- * itself: `exit`, because a child's exit would not end us, and `status`.
+ * all a shell is; the rest is comfort, and lives next door: words.c makes words of a
+ * line, jobs.c knows who is in the foreground, typing.c and complete.c help with typing.
  *
- * First the splitting.  A line is a row of tokens: words, and the signs | < > >> ; &
- * which need no blanks around them.  Quotes keep a word together and make a sign an
- * ordinary character.  Tokens live until the next line is read.
+ * A few things must be done by the shell itself, as a child would change only its own
+ * directory, its own environment, and end only itself: `cd`, `export`, `exit`.
  */
 #include "user.h"
-#include "edit.h"
-
-#define MAX_TOKENS 128
-#define MAX_WORDS 31		/* of one command; exec takes no more */
-#define MAX_COMMANDS 8		/* of one pipeline */
-#define APPEND 'a'		/* the sign >> */
-
-struct token {
-	char sign;		/* 0: a word */
-	char *word;
-};
+#include "typing.h"
+#include "jobs.h"
+#include "words.h"
 
 struct command {
-	char *words[MAX_WORDS + 1];
+	char **words;		/* NULL at the end */
 	int count;
 	char *input, *output;	/* files instead of 0 and 1, or NULL */
 	bool append;
 };
 
-static int last_status;
 static bool interactive;
 
-/* Copies one word to *to; false: a quote is open. */
-static bool take_word(const char **line, char **to)
+/*:*/
+
+/*G:811 What the shell does itself */
+static int cd(char **words)
 {
-	char quote = 0;
+	const char *where = words[1] ? words[1] : "/";
+	int error = syscall(SYS_chdir, (u32)where, 0, 0);
 
-	for (; **line && (quote || !strchr(" \t\n|<>;&", **line)); (*line)++) {
-		char c = **line;
-
-		if (c == quote)
-			quote = 0;
-		else if (!quote && (c == '"' || c == '\''))
-			quote = c;
-		else
-			*(*to)++ = c;
-	}
-	*(*to)++ = '\0';
-	return !quote;
+	if (error)
+		complain("cd: %s: %s\n", where, error_text(error));
+	return error != 0;
 }
 
-/* How many tokens, or -1 after a complaint.  The last has neither sign nor word. */
-static int tokenize(const char *line, struct token *tokens)
+static int pwd(char **words)
 {
-	static char words[2 * EDIT_MAX];	/* each word is followed by a NUL */
-	char *to = words;
-	int n = 0;
+	char path[256];
+	int length = syscall(SYS_getcwd, (u32)path, sizeof(path), 0);
 
-	for (;; n++) {
-		while (*line == ' ' || *line == '\t' || *line == '\n')
-			line++;
-		tokens[n] = (struct token){0, NULL};
-		if (!*line)
-			return n;
-		if (n == MAX_TOKENS - 1) {
-			complain("sh: more than %d words in one line\n", n);
-			return -1;
-		}
-		if (strchr("|<>;&", *line)) {
-			tokens[n].sign = *line++;
-			if (tokens[n].sign == '>' && *line == '>') {
-				tokens[n].sign = APPEND;
-				line++;
-			}
-			continue;
-		}
-		tokens[n].word = to;
-		if (!take_word(&line, &to)) {
-			complain("sh: a quote is open at the end of the line\n");
-			return -1;
-		}
+	(void)words;
+	if (length < 0)
+		complain("pwd: %s\n", error_text(length));
+	else
+		printf("%s\n", path);
+	return length < 0;
+}
+
+static int export(char **words)
+{
+	static char *names[65];		/* the environment, from the first change on */
+	static char *space, *at;
+	u32 n = 0, i, length;
+
+	if (!space) {
+		for (; environ[n] && n < 64; n++)
+			names[n] = environ[n];
+		environ = names;
+		space = at = plenty(256u << 10);
 	}
+	for (; *++words; ) {
+		const char *equals = strchr(*words, '=');
+
+		if (!equals || equals == *words) {
+			complain("export: %s: expected NAME=VALUE\n", *words);
+			return 1;
+		}
+		length = equals - *words + 1;
+		for (i = 0; names[i] && strncmp(names[i], *words, length); i++)
+			;
+		if (i == 64 || at + strlen(*words) >= space + (256u << 10)) {
+			complain("export: %s: there is no room for more\n", *words);
+			return 1;
+		}
+		strcopy(at, *words, strlen(*words) + 1);
+		names[i] = at;
+		at += strlen(at) + 1;
+	}
+	return 0;
+}
+
+static int status(char **words)
+{
+	(void)words;
+	printf("%d\n", last_status);
+	return 0;
+}
+
+static int list_jobs(char **words)
+{
+	(void)words;
+	jobs_report(true);
+	return 0;
+}
+
+static int finish(struct job *job);
+
+static int fg(char **words)
+{
+	struct job *job = job_find("fg", words[1]);
+
+	if (!job)
+		return 1;
+	printf("%s\n", job->text);
+	job_continue(job, false);
+	return finish(job);
+}
+
+static int bg(char **words)
+{
+	struct job *job = job_find("bg", words[1]);
+
+	if (!job)
+		return 1;
+	job_continue(job, true);
+	printf("[%d] %s\n", job_number(job), job->text);
+	return 0;
+}
+
+static int wait_all(char **words)
+{
+	(void)words;
+	return jobs_wait();
+}
+
+static int leave(char **words)
+{
+	u32 code = interactive ? 0 : last_status;
+
+	if (words[1] && !parse_number(words[1], &code)) {
+		complain("exit: %s: expected a number\n", words[1]);
+		return 2;
+	}
+	exit(code);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(char **words);
+} builtins[] = {
+	{"cd", cd}, {"pwd", pwd}, {"export", export}, {"status", status}, {"jobs", list_jobs},
+	{"fg", fg}, {"bg", bg}, {"wait", wait_all}, {"exit", leave}, {NULL, NULL},
+};
+
+const char *builtin_name(u32 n)
+{
+	return n < sizeof(builtins) / sizeof(builtins[0]) ? builtins[n].name : NULL;
+}
+
+static int (*find_builtin(const struct command *c))(char **words)
+{
+	u32 i;
+
+	for (i = 0; c->count && builtins[i].name; i++)
+		if (!strcmp(c->words[0], builtins[i].name))
+			return builtins[i].run;
+	return NULL;
 }
 /*:*/
 
@@ -109,7 +184,8 @@ static void open_as(int number, const char *path, u32 flags)
 
 static void become(struct command *c)
 {
-	char path[128];
+	int (*builtin)(char **) = find_builtin(c);
+	char path[256];
 	int error;
 
 	if (c->input)
@@ -118,6 +194,10 @@ static void become(struct command *c)
 		open_as(1, c->output, O_WRONLY | O_CREAT | (c->append ? O_APPEND : O_TRUNC));
 	if (!c->count)		/* "> FILE" makes an empty one */
 		exit(0);
+	if (builtin)
+		exit(builtin(c->words));
+	if (strlen(c->words[0]) > sizeof(path) - 6)
+		die("sh: that is no name of a program: %d characters\n", strlen(c->words[0]));
 	snformat(path, sizeof(path), "%s%s", strchr(c->words[0], '/') ? "" : "/bin/", c->words[0]);
 	error = execve(path, c->words);
 	if (error == -2)
@@ -128,8 +208,8 @@ static void become(struct command *c)
 }
 
 /* Starts c between input (-1: ours) and, unless it is the last, a new pipe, whose other
- * end becomes *next.  The pid or -errno. */
-static int start(struct command *c, int input, bool last, bool background, int *next)
+ * end becomes *next.  0 or -errno. */
+static int start(struct job *job, struct command *c, int input, bool last, int *next)
 {
 	int ends[2], pid, error = last ? 0 : pipe(ends);
 
@@ -137,14 +217,10 @@ static int start(struct command *c, int input, bool last, bool background, int *
 		return error;
 	pid = fork();
 	if (!pid) {
-		signal(SIGINT, SIG_DFL);
-		if (background)		/* Ctrl-C is not for it */
-			setsid();
+		job_join(job);
 		if (input >= 0) {
 			dup2(input, 0);
 			close(input);
-		} else if (background) {	/* what is typed neither */
-			close(0);
 		}
 		if (!last) {
 			dup2(ends[1], 1);
@@ -158,51 +234,94 @@ static int start(struct command *c, int input, bool last, bool background, int *
 	if (!last && pid < 0)
 		close(ends[0]);
 	*next = last || pid < 0 ? -1 : ends[0];
-	return pid;
+	if (pid < 0)
+		return pid;
+	job_add(job, pid);
+	return 0;
 }
 
-static void wait_for(const struct command *c, int pid, bool last)
-{
-	int status = 0, result;
+static bool cancelled;		/* by Ctrl-C or Ctrl-Z: the rest of the line, too */
 
-	do
-		result = waitpid(pid, &status, 0);
-	while (result == -4);
-	if (result != pid)
-		return;
-	if (last)
-		last_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	/* 2 is Ctrl-C, which you know of, and 13 what `head` does to who feeds it. */
-	if (!WIFEXITED(status) && WTERMSIG(status) != 2 && WTERMSIG(status) != 13)
-		complain("%s: killed by signal %d\n", c->words[0], WTERMSIG(status));
-	else if (interactive && last && last_status && WIFEXITED(status))
-		complain("%s: exit status %d\n", c->words[0], last_status);
+/* Waits for the job, says what there is to say; the status of its last process. */
+static int finish(struct job *job)
+{
+	int i, last, result;
+
+	if (!job_wait(job)) {
+		cancelled = true;
+		printf("\n");
+		return 128 + SIGTSTP;
+	}
+	last = job->statuses[job->count - 1];
+	for (i = 0; i < job->count; i++) {
+		int status = job->statuses[i], signal = WTERMSIG(status);
+
+		cancelled |= !WIFEXITED(status) && signal == SIGINT;
+		/* Ctrl-C you know of; SIGPIPE is what `head` does to who feeds it. */
+		if (!WIFEXITED(status) && signal != SIGINT && signal != SIGPIPE)
+			complain("%s: killed by signal %d\n", job->names[i], signal);
+	}
+	result = WIFEXITED(last) ? WEXITSTATUS(last) : 128 + WTERMSIG(last);
+	if (interactive && WIFEXITED(last) && last)
+		complain("%s: exit status %d\n", job->names[job->count - 1], result);
+	return result;
 }
 
-static void run(struct command *c, int count, bool background)
+static void describe(struct job *job, struct command *c, int count)
 {
-	int pids[MAX_COMMANDS], input = -1, next = -1, i, started;
+	int i, n;
 
-	for (started = 0; started < count; started++) {
-		bool last = started == count - 1;
+	for (i = 0; i < count; i++) {
+		strcopy(job->names[i], c[i].count ? c[i].words[0] : "sh", sizeof(job->names[i]));
+		for (n = 0; n < c[i].count; n++) {
+			u32 used = strlen(job->text);
 
-		pids[started] = start(&c[started], input, last, background, &next);
+			snformat(job->text + used, sizeof(job->text) - used, "%s%s",
+				 n ? " " : i ? " | " : "", c[i].words[n]);
+		}
+	}
+}
+
+static int run(struct command *c, int count, bool background)
+{
+	int (*builtin)(char **) = find_builtin(c);
+	int input = -1, next = -1, i, error = 0;
+	struct job *job;
+
+	if (builtin && count == 1 && !background && !c->input && !c->output)
+		return builtin(c->words);
+	job = job_new();
+	if (!job)
+		return 126;
+	job->background = background;
+	describe(job, c, count);
+	for (i = 0; i < count && !error; i++) {
+		error = start(job, &c[i], input, i == count - 1, &next);
 		if (input >= 0)
 			close(input);
 		input = next;
-		if (pids[started] < 0) {
-			complain("sh: cannot start %s: %s\n", c[started].words[0],
-				 error_text(pids[started]));
-			last_status = 126;
-			break;
-		}
+		if (error)
+			complain("sh: cannot start %s: %s\n", c[i].count ? c[i].words[0] : "sh",
+				 error_text(error));
 	}
-	if (background && started == count && interactive)
-		printf("[%d]\n", pids[count - 1]);
-	for (i = 0; !background && i < started; i++)
-		wait_for(&c[i], pids[i], i == count - 1);
+	if (job->count && background && !error) {
+		if (interactive)
+			printf("[%d] %d\n", job_number(job), job->pids[job->count - 1]);
+		return 0;
+	}
+	if (job->count)
+		i = finish(job);
+	return error ? 126 : i;
 }
 /*:*/
+
+/*G:813 Grammar
+ *
+ *	line:		pipeline, then ; or & or && or || and another, and so on
+ *	pipeline:	command | command | ...
+ *	command:	words, and < FILE, > FILE, >> FILE anywhere between them
+ */
+static char **word_space;	/* for the lists of words of one pipeline */
 
 /* One command, up to a sign that ends it; the number of tokens used, -1: complained. */
 static int parse_command(const struct token *t, struct command *c)
@@ -210,11 +329,8 @@ static int parse_command(const struct token *t, struct command *c)
 	int n = 0;
 
 	memset(c, 0, sizeof(*c));
+	c->words = word_space;
 	for (; t[n].word || (t[n].sign && strchr("<>a", t[n].sign)); n++) {
-		if (t[n].word && c->count == MAX_WORDS) {
-			complain("sh: more than %d words after %s\n", MAX_WORDS, c->words[0]);
-			return -1;
-		}
 		if (t[n].word) {
 			c->words[c->count++] = t[n].word;
 			continue;
@@ -232,17 +348,32 @@ static int parse_command(const struct token *t, struct command *c)
 			c->append = t[n].sign == APPEND;
 		n++;
 	}
-	if (!c->count)
-		c->words[0] = "sh";	/* to be called something */
+	c->words[c->count] = NULL;
+	word_space += c->count + 1;
 	return n;
 }
 
-/* Runs one pipeline and returns the number of tokens used, -1 after a complaint. */
-static int run_pipeline(const struct token *t)
+static const char *spelled(char sign)
+{
+	static char text[2];
+
+	if (sign == AND || sign == OR)
+		return sign == AND ? "&&" : "||";
+	text[0] = sign;
+	return text;
+}
+
+/* Runs one pipeline (or not, if it is only to be skipped) and returns the number of
+ * tokens used, -1 after a complaint. */
+static int run_pipeline(const struct token *t, bool skip)
 {
 	static struct command commands[MAX_COMMANDS];
+	static char **space;
 	int at = 0, count = 0, used;
 
+	if (!space)
+		space = plenty((MAX_TOKENS + MAX_COMMANDS) * sizeof(char *));
+	word_space = space;
 	for (;; at++) {
 		if (count == MAX_COMMANDS) {
 			complain("sh: more than %d programs in one pipeline\n", count);
@@ -252,8 +383,8 @@ static int run_pipeline(const struct token *t)
 		if (used < 0)
 			return -1;
 		if (!used) {
-			complain("sh: expected a program %s\n", t[at].sign == '|' ? "before |" :
-				 at ? "after |" : t[at].sign == '&' ? "before &" : "before ;");
+			complain("sh: expected a program %s %s\n", t[at].sign ? "before" : "after",
+				 t[at].sign ? spelled(t[at].sign) : spelled(t[at - 1].sign));
 			return -1;
 		}
 		at += used;
@@ -261,80 +392,98 @@ static int run_pipeline(const struct token *t)
 		if (t[at].sign != '|')
 			break;
 	}
-	if (count == 1 && commands[0].count && !strcmp(commands[0].words[0], "exit"))
-		exit(interactive ? 0 : last_status);
-	if (count == 1 && commands[0].count == 1 && !strcmp(commands[0].words[0], "status")) {
-		printf("%d\n", last_status);
-		last_status = 0;
-	} else {
-		run(commands, count, t[at].sign == '&');
-	}
+	if (!skip)
+		last_status = run(commands, count, t[at].sign == '&');
 	return at;
 }
 
 static void run_line(const char *line)
 {
-	static struct token tokens[MAX_TOKENS];
-	const struct token *t = tokens;
-	int used;
+	const struct token *t;
+	char sign = 0;		/* between what was run and what comes */
+	int used = 0;
 
-	if (tokenize(line, tokens) < 0) {
-		last_status = 2;
-		return;
-	}
-	while (t->word || t->sign) {
-		used = run_pipeline(t);
+	for (cancelled = false; !cancelled; sign = t[used].sign) {
+		t = tokenize(&line);
+		if (t && !t->word && !t->sign) {
+			if (sign != AND && sign != OR)
+				return;
+			complain("sh: expected a program after %s\n", spelled(sign));
+			t = NULL;
+		}
+		used = t ? run_pipeline(t, (sign == AND && last_status) ||
+					   (sign == OR && !last_status)) : -1;
 		if (used < 0) {
 			last_status = 2;
 			return;
 		}
-		t += used;
-		if (t->sign)		/* ; or & */
-			t++;
 	}
 }
+/*:*/
 
-static void bury_background(void)
+/*G:814 Where lines come from */
+/* From a file, byte by byte: what follows a line may be for our children. */
+static bool read_line(int fd, char *line)
 {
-	int pid, status;
+	u32 used = 0, lost = 0;
+	char c;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (interactive)
-			printf("[%d] done\n", pid);
+	while (read(fd, &c, 1) == 1) {
+		if (used < EDIT_MAX - 1)
+			line[used++] = c;
+		else
+			lost++;
+		if (c == '\n')
+			break;
+	}
+	line[used] = '\0';
+	if (!lost)
+		return used;
+	complain("sh: a line is longer than %u characters: not run\n", EDIT_MAX - 1);
+	last_status = 2;
+	line[0] = '\n';
+	line[1] = '\0';
+	return true;
 }
 
-/* A line that nobody types, byte by byte: what follows it may be for our children. */
-static bool read_line(char *line)
+/* Where children do not meet it. */
+static int open_script(const char *path)
 {
-	u32 used = 0;
+	int fd = open(path);
 
-	while (used < EDIT_MAX - 1 && read(0, line + used, 1) == 1)
-		if (line[used++] == '\n')
-			break;
-	line[used] = '\0';
-	return used;
+	if (fd < 0)
+		die("sh: %s: %s\n", path, error_text(fd));
+	return fd;
 }
 
 int main(int argc, char **argv)
 {
-	static char line[EDIT_MAX];
+	char *line = plenty(EDIT_MAX);
+	int from = 0;
 
-	if (argc == 3 && !strcmp(argv[1], "-c")) {
-		if (strlen(argv[2]) >= EDIT_MAX)
-			die("sh: the command is too long\n");
+	if (argc > 1 && !strcmp(argv[1], "-c")) {
+		if (argc < 3)
+			die("sh: expected COMMANDS after -c\n");
+		parameters = argv + 2;		/* as everywhere: what follows is $1, $2... */
+		parameter_count = argc - 2;
 		run_line(argv[2]);
 		return last_status;
 	}
+	if (argc > 1 && argv[1][0] == '-')
+		die("sh: %s: expected -c COMMANDS, a FILE, or nothing\n", argv[1]);
+	parameters = argc > 1 ? argv + 1 : argv;
+	parameter_count = argc > 1 ? argc - 1 : argc;
 	if (argc > 1)
-		die("sh: %s: expected -c COMMANDS or nothing\n", argv[1]);
-	interactive = edit_possible();
-	if (interactive)
-		signal(SIGINT, SIG_IGN);	/* that is for the others */
-	if (interactive)
+		from = open_script(argv[1]);
+	interactive = !from && edit_possible();
+	if (interactive) {
+		jobs_begin();
 		printf("Type `help` for the programs, `poweroff` to leave.\n");
+	}
 	for (;;) {
-		bury_background();
-		if (interactive ? !edit_line("teachos$ ", line) : !read_line(line))
+		if (interactive)
+			jobs_report(false);
+		if (interactive ? !edit_line("teachos$ ", line) : !read_line(from, line))
 			break;
 		run_line(line);
 	}
@@ -342,3 +491,4 @@ int main(int argc, char **argv)
 		printf("exit\n");
 	return interactive ? 0 : last_status;
 }
+/*:*/

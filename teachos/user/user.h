@@ -18,6 +18,7 @@
 #define SYS_waitpid 7
 #define SYS_unlink 10
 #define SYS_execve 11
+#define SYS_chdir 12
 #define SYS_getpid 20
 #define SYS_alarm 27
 #define SYS_pause 29
@@ -41,6 +42,7 @@
 #define SYS_sched_yield 158
 #define SYS_nanosleep 162
 #define SYS_rt_sigaction 174
+#define SYS_getcwd 183
 #define SYS_set_thread_area 243
 #define SYS_clock_gettime 265
 #define SYS_getrandom 355

@@ -230,7 +230,7 @@ static int exec(void)
 static int luggage(void)
 {
 	static char *argv[MANY + 1], long_word[LONG + 1];
-	char *names[] = {"A=1", "LONGER=two words", NULL};
+	char *names[] = {"A=1", "LONGER=two words", NULL}, **list;
 	u32 i;
 	int pid = fork();
 
@@ -255,6 +255,10 @@ static int luggage(void)
 		argv[i] = "this is more than there is room for";
 	STEP(3, execve("/bin/usertest", argv) == -7);
 	STEP(4, execve("/bin/true", (char *[]){long_word, long_word, NULL}) == -7);
+	list = (char **)mmap(0, 4 * 30001, PROT_READ | PROT_WRITE, 0);
+	for (i = 0; i < 30000; i++)	/* it is the pointers that are too many here */
+		list[i] = "x";
+	STEP(8, execve("/bin/true", list) == -7);
 	STEP(5, syscall(SYS_execve, (u32)"/bin/true", 0xc0000000, 0) == -14);
 	STEP(6, syscall(SYS_execve, (u32)"/bin/true", (u32)argv - 2, 0) == -14);
 	STEP(7, syscall(SYS_execve, (u32)"/bin/true", 0, 0x1000) == -14);

@@ -8,6 +8,7 @@
  *	up, down		older and newer lines
  *	Backspace, Delete	take away a character
  *	Ctrl-U, Ctrl-K, Ctrl-W	take away all before, all after, the word before
+ *	Tab			complete the word;  Ctrl-L: clear the screen
  *	Ctrl-C			forget the line;  Ctrl-D on an empty one: the end
  *
  * A cursor key arrives as three bytes or more: Escape, `[`, perhaps digits, a letter
@@ -16,24 +17,27 @@
  * a window that moves with the cursor.
  */
 #include "user.h"
-#include "edit.h"
+#include "typing.h"
+#include "words.h"
 
 #define CTRL(c) ((c) & 0x1f)
 #define DEL 0x7f
 #define WINDOW 66u		/* columns of the line that are shown */
-#define HISTORY 16u
+#define HISTORY 32u
 
 enum key {
 	KEY_UP = 256, KEY_DOWN, KEY_RIGHT, KEY_LEFT, KEY_HOME, KEY_END, KEY_DELETE, KEY_OTHER,
 	KEY_EOF
 };
 
-static char history[HISTORY][EDIT_MAX];
+static char (*history)[EDIT_MAX];
+static char *typed;		/* the new line, while older ones are looked at */
 static u32 history_count;	/* ever; the last HISTORY of them are kept */
 
 static char *text;		/* the line, its length, and the cursor's place in it */
 static u32 length, cursor;
 static u32 first;		/* of the window */
+static u32 lost;		/* characters that did not fit */
 static const char *prompt;
 
 /* struct termios of Linux, as far as anybody looks at it here. */
@@ -111,6 +115,7 @@ static void insert(char c)
 {
 	if (length == EDIT_MAX - 1) {
 		put("\a", 1);
+		lost++;
 		return;
 	}
 	memmove(text + cursor + 1, text + cursor, length - cursor);
@@ -156,8 +161,6 @@ static u32 word_begin(void)
 /* Shows line number n; the newest one is history_count, the line being typed. */
 static void recall(u32 *at, u32 n)
 {
-	static char typed[EDIT_MAX];
-
 	if (n > history_count || n + HISTORY < history_count) {
 		put("\a", 1);
 		return;
@@ -178,6 +181,23 @@ static void remember(void)
 			!strcmp(history[(history_count - 1) % HISTORY], text)))
 		return;
 	strcopy(history[history_count++ % HISTORY], text, EDIT_MAX);
+}
+
+static void tab(void)
+{
+	char more[256];
+	u32 n = complete(text, cursor, more, sizeof(more)), i;
+
+	for (i = 0; i < n; i++)
+		insert(more[i]);
+	if (!n)
+		redraw();
+}
+
+static void clear_screen(void)
+{
+	printf("\033[H\033[2J");
+	redraw();
 }
 
 static void edit_key(int c, u32 *at)
@@ -213,6 +233,7 @@ static void edit_key(int c, u32 *at)
 		return;
 	case CTRL('U'):
 		cut(0, cursor);
+		lost = 0;
 		return;
 	case CTRL('K'):
 		cut(cursor, length);
@@ -222,8 +243,10 @@ static void edit_key(int c, u32 *at)
 		return;
 	}
 	if (c == '\t')
-		c = ' ';
-	if (c >= ' ' && c < DEL)
+		tab();
+	else if (c == CTRL('L'))
+		clear_screen();
+	else if (c >= ' ' && c < DEL)
 		insert(c);
 	else
 		put("\a", 1);
@@ -234,9 +257,13 @@ bool edit_line(const char *show, char line[EDIT_MAX])
 	u32 at = history_count;
 	int c;
 
+	if (!history) {
+		history = plenty(HISTORY * EDIT_MAX);
+		typed = plenty(EDIT_MAX);
+	}
 	prompt = show;
 	text = line;
-	length = cursor = first = 0;
+	length = cursor = first = lost = 0;
 	set_raw(true);
 	printf("%s", prompt);
 	for (;;) {
@@ -256,6 +283,10 @@ bool edit_line(const char *show, char line[EDIT_MAX])
 	if (c != CTRL('D') && c != KEY_EOF)
 		printf("\n");
 	remember();
+	if (lost) {		/* half a command is worse than none */
+		printf("sh: the line is %u characters too long: not run\n", lost);
+		text[0] = '\0';
+	}
 	set_raw(false);
 	return c != CTRL('D') && c != KEY_EOF;
 }
