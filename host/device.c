@@ -5,6 +5,7 @@
  * memory and a first instruction; RUN runs it.  Closing the last descriptor, by exit,
  * by accident or by kill -9, ends it.  There is no other bookkeeping to go wrong.
  */
+#include <linux/anon_inodes.h>
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -22,24 +23,29 @@ static unsigned int table_limit = LG_TABLES - 1;
 module_param(table_limit, uint, 0644);
 MODULE_PARM_DESC(table_limit, "shadow page tables one Guest may have (16 to 2047; with 1 to 15 none can live)");
 
-static int lg_open(struct inode *inode, struct file *file)
+/* An empty Guest, or NULL if there is no memory. */
+static struct lg_guest *new_guest(void)
 {
 	struct lg_guest *g = kvzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
 
 	if (!g)
-		return -ENOMEM;
+		return NULL;
 	mutex_init(&g->lock);
 	mutex_init(&g->eventfd_lock);
 	init_waitqueue_head(&g->wait);
 	lg_timers_init(g);
 	atomic_long_inc(&lg_guests);
-	file->private_data = g;
-	return nonseekable_open(inode, file);
+	return g;
 }
 
-static int lg_release(struct inode *inode, struct file *file)
+static int lg_open(struct inode *inode, struct file *file)
 {
-	struct lg_guest *g = file->private_data;
+	file->private_data = new_guest();
+	return file->private_data ? nonseekable_open(inode, file) : -ENOMEM;
+}
+
+static void end_guest(struct lg_guest *g)
+{
 	unsigned int i;
 
 	lg_timers_stop(g);
@@ -52,7 +58,39 @@ static int lg_release(struct inode *inode, struct file *file)
 		put_task_struct(g->task);
 	kvfree(g);
 	atomic_long_dec(&lg_guests);
+}
+
+static int lg_release(struct inode *inode, struct file *file)
+{
+	end_guest(file->private_data);
 	return 0;
+}
+
+static long lg_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+static const struct file_operations lg_fops = {
+	.owner = THIS_MODULE,
+	.open = lg_open,
+	.release = lg_release,
+	.unlocked_ioctl = lg_ioctl,
+};
+
+/*
+ * As if the device had been opened again, by somebody who has the right to, and gives
+ * proof of it: an open descriptor.  A Launcher in a sandbox has no other way to begin
+ * anew when its Guest restarts.
+ */
+static int another(void)
+{
+	struct lg_guest *g = new_guest();
+	int fd;
+
+	if (!g)
+		return -ENOMEM;
+	fd = anon_inode_getfd("lguest", &lg_fops, g, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		end_guest(g);
+	return fd;
 }
 
 static int create(struct lg_guest *g, void __user *arg)
@@ -309,6 +347,8 @@ static long lg_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (cmd == LG_IOC_INTERFACE)
 		return LG_INTERFACE;
+	if (cmd == LG_IOC_ANOTHER)
+		return another();
 
 	if (cmd == LG_IOC_CREATE || cmd == LG_IOC_RUN || is_debug(cmd)) {
 		if (!mutex_trylock(&g->lock))
@@ -339,13 +379,6 @@ static long lg_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	}
 	return -ENOTTY;
 }
-
-static const struct file_operations lg_fops = {
-	.owner = THIS_MODULE,
-	.open = lg_open,
-	.release = lg_release,
-	.unlocked_ioctl = lg_ioctl,
-};
 
 static struct miscdevice lg_misc = {
 	.minor = MISC_DYNAMIC_MINOR,

@@ -4,6 +4,8 @@
  * A Launcher opens the device, says CREATE once, then RUN again and again from
  * the same thread.  Other threads may raise interrupts with IRQ at any time.
  * Closing the last descriptor ends the Guest and gives everything back.
+ * A descriptor is good for one Guest; ANOTHER gives a Launcher that can open no
+ * files any more, because it has locked itself in, a descriptor for the next one.
  *:*/
 #ifndef LGUEST_USER_H
 #define LGUEST_USER_H
@@ -13,7 +15,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	3
+#define LG_INTERFACE	4
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -207,6 +209,7 @@ struct lg_frames {
 #define LG_IOC_SHADOW	_IOWR('L', 9, struct lg_shadow)
 #define LG_IOC_ROOTS	_IOR('L', 10, struct lg_roots)
 #define LG_IOC_FRAMES	_IOWR('L', 11, struct lg_frames)
+#define LG_IOC_ANOTHER	_IO('L', 12)		/* returns a new descriptor, close-on-exec */
 
 /*
  * What the calls return, besides 0:

@@ -279,6 +279,13 @@ static uint8_t read_or_write(struct block *b, bool write, uint64_t sector, struc
 }
 /*:*/
 
+static const struct sandbox_call calls[] = {
+	ALWAYS(preadv, "a disk: read sectors"),
+	ALWAYS(pwritev, "a disk: write sectors"),
+	ALWAYS(fdatasync, "a disk: flush"),
+	CALLS_END
+};
+
 /* Whose disk is it?  The file's name, without the path, as far as it goes. */
 static void get_id(const struct block *b, struct run *to)
 {
@@ -362,6 +369,7 @@ struct device *block_create(const struct disk *d)
 	b->config.capacity = d->sectors;
 	b->config.seg_max = SEGMENTS;
 	device_create(&b->dev, b->name, LGUEST_DEV_BLOCK);
+	b->dev.calls = calls;
 	b->dev.config = &b->config;
 	b->dev.config_len = sizeof(b->config);
 	device_feature(&b->dev, FEATURE_SEG_MAX);

@@ -204,14 +204,15 @@ static const struct net_wish *pack_net(const struct options *o, struct complaint
  * the nested kernel has crashed; inside it is just a key.  File names stay as you
  * typed them; `--in` and `--out` tell tools/nested which words are files.
  */
-int capsule_enter(const struct options *o, const struct disk *disk, int argc, char **argv,
-		  struct complaint *c)
+int capsule_enter(const struct options *o, const struct disk *disk, const struct rights *r,
+		  int argc, char **argv, struct complaint *c)
 {
-	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32], card[48];
+	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32], card[48],
+	     user[48];
 	const struct net_wish *net;
 	struct luggage luggage;
 	uint8_t mac[6];
-	char **args = calloc((size_t)argc + 24 + 5 * o->disks, sizeof(*args)), **to = args;
+	char **args = calloc((size_t)argc + 32 + 5 * o->disks, sizeof(*args)), **to = args;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -246,6 +247,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, int argc, ch
 	if (o->initrd) {
 		*to++ = "--in";
 		*to++ = (char *)o->initrd;
+	}
+	if (r->root) {		/* a directory is made, and stays empty */
+		*to++ = "--in";
+		*to++ = (char *)r->root;
 	}
 	if (o->stats) {
 		*to++ = "--out";
@@ -283,6 +288,12 @@ int capsule_enter(const struct options *o, const struct disk *disk, int argc, ch
 		snprintf(timeout, sizeof(timeout), "--timeout=%.6f", o->timeout);
 		*to++ = timeout;
 	}
+	if (r->user) {		/* a number: the names of this machine are not known in there */
+		snprintf(user, sizeof(user), "--username=%u:%u", r->uid, r->gid);
+		*to++ = user;
+	}
+	if (r->root)
+		*to++ = joined("--chroot=", r->root, "");
 	if (o->verbose)
 		*to++ = "--verbose";
 	*to++ = "--";

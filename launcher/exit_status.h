@@ -32,10 +32,12 @@
 	X(BAD_DISK, 24,		"a disk is missing, unusable or in use") \
 	X(NO_NETWORK, 25,	"a network cannot be had: a port in use, a card or usernet missing") \
 	X(NET_PERMISSION, 26,	"no permission for a tap, a raw card, or a port below 1024") \
+	X(BAD_RIGHTS, 27,	"--username or --chroot cannot be done") \
 	X(NO_MACHINE, 30,	"no /dev/lguest, and no nested machine possible") \
 	X(NO_PERMISSION, 31,	"no permission to open /dev/lguest") \
 	X(INTERFACE, 32,	"lg.ko and the Launcher speak different interfaces") \
-	X(CAPSULE, 33,		"the nested machine failed")
+	X(CAPSULE, 33,		"the nested machine failed") \
+	X(SANDBOX, 34,		"the Launcher did what its sandbox forbids: please report it")
 
 #define STATUS_SIGNAL	128	/* 128 + n: ended by signal n */
 /*:*/

@@ -8,16 +8,36 @@
  * There are a dozen sentences.  CREATE: "here is my memory, that is the entry".  RUN:
  * "go on, until there is something for me".  IRQ and EVENTFD may be said by any
  * thread, at any time.  STATS and STATE are for the curious, the rest for debuggers.
+ * And ANOTHER, "may I have a second Guest?", is what a restart needs, because by then
+ * we have locked ourselves in and can open nothing.
  :*/
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "launcher.h"
 
 static int host = -1;
+
+const struct sandbox_call host_calls[] = {
+	ONLY_IF(ioctl, 1, LG_IOC_CREATE, "the Host: a Guest"),
+	ONLY_IF(ioctl, 1, LG_IOC_RUN, "the Host: let it run"),
+	ONLY_IF(ioctl, 1, LG_IOC_IRQ, "the Host: interrupt it"),
+	ONLY_IF(ioctl, 1, LG_IOC_EVENTFD, "the Host: a kick goes to a thread"),
+	ONLY_IF(ioctl, 1, LG_IOC_STATS, "the Host: --stats"),
+	ONLY_IF(ioctl, 1, LG_IOC_STATE, "the Host: how did it die?"),
+	ONLY_IF(ioctl, 1, LG_IOC_ANOTHER, "the Host: a restart"),
+	ONLY_IF(ioctl, 1, LG_IOC_DEBUG, "the Host: for debuggers, and the next four"),
+	ONLY_IF(ioctl, 1, LG_IOC_SET_REGS, "registers"),
+	ONLY_IF(ioctl, 1, LG_IOC_SHADOW, "shadow page tables"),
+	ONLY_IF(ioctl, 1, LG_IOC_ROOTS, "their roots"),
+	ONLY_IF(ioctl, 1, LG_IOC_FRAMES, "pinned pages"),
+	CALLS_END
+};
 
 static int call(unsigned long request, void *argument)
 {
@@ -44,6 +64,46 @@ int host_open(struct complaint *c)
 	return 0;
 }
 
+int host_again(struct complaint *c)
+{
+	int next = ioctl(host, LG_IOC_ANOTHER);
+
+	if (next < 0)
+		return complain(c, STATUS_INTERNAL, "the Host does not start a second Guest: %s",
+				strerror(errno));
+	host_close();
+	host = next;
+	return 0;
+}
+
+/*L:355 The memory limit
+ * The Host holds the Guest's memory in place, and charges us for all of it at CREATE,
+ * as mlock() would: `ulimit -l` is the limit, and root has none.  But by then root has
+ * become somebody else, or given its powers away (rights.c).  So root raises the limit
+ * in time to what this Guest needs; anybody else has what the house gave them.
+ */
+int host_make_room(uint64_t bytes, struct complaint *c)
+{
+	struct rlimit limit;
+	rlim_t most;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return complain(c, STATUS_INTERNAL, "getrlimit: %s", strerror(errno));
+	if (limit.rlim_cur >= bytes)
+		return 0;
+	most = limit.rlim_max;
+	limit.rlim_cur = bytes;
+	if (limit.rlim_max < bytes)
+		limit.rlim_max = bytes;
+	if (!setrlimit(RLIMIT_MEMLOCK, &limit))
+		return 0;
+	return complain(c, STATUS_TOO_MUCH, "the Guest's memory has to be locked, %" PRIu64 " KiB "
+			"with its rings, and `ulimit -l` allows %" PRIu64 "; expected a smaller "
+			"--memory, a higher limit (see limits.conf), or to be root", bytes / 1024,
+			(uint64_t)most / 1024);
+}
+/*:*/
+
 int host_create(const struct guest_memory *m, uint32_t entry, struct complaint *c)
 {
 	struct lg_create create = {
@@ -62,7 +122,8 @@ int host_create(const struct guest_memory *m, uint32_t entry, struct complaint *
 				"the same tree", LG_INTERFACE);
 	case ENOMEM:
 		return complain(c, STATUS_TOO_MUCH, "the Host has no memory left for a Guest (or "
-				"`ulimit -l` is too low)");
+				"`ulimit -l` is too low for it and all else that this process "
+				"has locked)");
 	default:
 		return complain(c, STATUS_INTERNAL, "the Host does not create the Guest: %s; its "
 				"log (dmesg) may say why", strerror(error));

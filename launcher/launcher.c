@@ -47,18 +47,21 @@ static void keep_stdio_open(void)
  * is a rude machine.
  */
 static void check_everything(const struct options *o, struct image *img, struct initrd *rd,
-			     struct disk *disk)
+			     struct disk *disk, struct rights *rights)
 {
 	uint64_t ram = (uint64_t)o->memory * MIB;
 	struct complaint c;
 
 	if (image_open(img, o->kernel, &c) || image_fits(img, ram, &c) ||
 	    (o->initrd && initrd_open(rd, o->initrd, img, ram, &c)) ||
-	    (o->stats && stats_check(o->stats, &c)))
+	    rights_find(rights, o->user, o->root, &c))
 		die_complaining(&c);
 	for (unsigned i = 0; i < o->disks; i++)
 		if (disk_open(&disk[i], o->disk[i].name, o->disk[i].read_only, &c))
 			die_complaining(&c);
+	/* The last one, as it makes the file if there is none. */
+	if (o->stats && stats_open(o->stats, &c))
+		die_complaining(&c);
 }
 
 static void check_host_memory(const struct options *o)
@@ -74,8 +77,9 @@ static void check_host_memory(const struct options *o)
 
 /*L:120 One life
  * Furnish the world, wake the Guest, wait until it is over.  A restart is just the
- * next life, in the same memory, wiped: `reboot` reads the kernel's file again, so
- * that you may have built a better one in the meantime.
+ * next life, in the same memory, wiped, with the kernel read again from its file.  It
+ * is the file that we opened at the start, so a kernel that was built anew in its place
+ * is not seen: we are locked in by then (sandbox.c), and cannot look for it.
  */
 static void live(const struct options *o, struct image *img, const struct initrd *rd,
 		 struct bus *bus, struct ending *end)
@@ -103,15 +107,15 @@ static int life_after_life(const struct options *o, struct image *img, struct in
 		if (o->stats && end.status != RUN_RESTART)
 			stats_write(o->stats, &end, boots);
 		bus_stop(bus);
-		host_close();
 		if (end.status != RUN_RESTART) {
+			host_close();
 			net_farewell();
 			return end.status;
 		}
+		if (host_again(&c))
+			die_complaining(&c);
 		memory_wipe(bus->mem);
-		image_close(img);
-		if (host_open(&c) || image_open(img, o->kernel, &c) ||
-		    image_fits(img, bus->mem->ram, &c))
+		if (image_reread(img, &c) || image_fits(img, bus->mem->ram, &c))
 			die_complaining(&c);
 	}
 }
@@ -125,6 +129,7 @@ int main(int argc, char **argv)
 	struct guest_memory memory;
 	struct disk disk[DISKS_MAX];
 	struct net_link net[NETS_MAX];
+	struct rights rights;
 	struct bus bus;
 	struct complaint c;
 
@@ -137,16 +142,21 @@ int main(int argc, char **argv)
 	}
 	if (o.verbose)
 		verbose_on();
-	check_everything(&o, &img, &rd, disk);
+	check_everything(&o, &img, &rd, disk, &rights);
 	check_host_memory(&o);
 	if (capsule_needed(o.capsule)) {
-		capsule_enter(&o, disk, argc, argv, &c);
+		capsule_enter(&o, disk, &rights, argc, argv, &c);
 		die_complaining(&c);
 	}
+	if (rights_check(&rights, &c))
+		die_complaining(&c);
 	for (unsigned i = 0; i < o.nets; i++)
 		if (net_open(&o.net[i], &net[i], &c))
 			die_complaining(&c);
 	if (host_open(&c) || memory_create(&memory, o.memory, &c))
+		die_complaining(&c);
+	/* Here ends the part that may need a right.  The devices below bring threads. */
+	if (host_make_room(memory_most(&memory), &c) || rights_drop(&rights, &c))
 		die_complaining(&c);
 
 	porter_prepare();
@@ -163,6 +173,7 @@ int main(int argc, char **argv)
 	terminal_guard();
 	terminal_raw();
 	porter_start(o.timeout);
+	sandbox_shut(&bus);
 	exit(life_after_life(&o, &img, &rd, &bus));
 }
 

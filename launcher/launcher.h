@@ -29,6 +29,8 @@
  *	postmortem.c	why did it die?
  *	stats.c		the Host's counters, as JSON
  *	capsule.c	no /dev/lguest here?  Then start a machine that has one
+ *	rights.c	what we are: user, root directory, capabilities; given away
+ *	sandbox.c	what we may ask the kernel for: a short list
  *	launcher.c	main(): all of the above, in order
  :*/
 #ifndef LAUNCHER_H
@@ -40,6 +42,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "../include/lguest.h"
@@ -120,6 +123,8 @@ struct options {
 	const char *kernel;
 	const char *initrd;	/* NULL: none */
 	const char *stats;	/* NULL: none */
+	const char *user;	/* --username; NULL: none */
+	const char *root;	/* --chroot; NULL: none */
 	double timeout;		/* seconds; 0: none */
 	enum capsule capsule;
 	unsigned disks;
@@ -149,6 +154,8 @@ int memory_create(struct guest_memory *m, uint32_t mib, struct complaint *c);
 /* Everything back to zero, at no cost; no Guest may be running on it. */
 void memory_wipe(struct guest_memory *m);
 void memory_destroy(struct guest_memory *m);
+/* Bytes that can ever be in use, rings and all. */
+uint64_t memory_most(const struct guest_memory *m);
 /* Takes pages above the descriptor page.  Returns the first pfn, 0: none are left. */
 uint32_t memory_hand_out(struct guest_memory *m, uint32_t bytes);
 /* THE check.  Returns a pointer to len good bytes, or NULL. */
@@ -184,6 +191,8 @@ struct image {
 int image_open(struct image *img, const char *name, struct complaint *c);
 /* Does it fit into ram bytes, above the boot pages? */
 int image_fits(const struct image *img, uint64_t ram, struct complaint *c);
+/* Looks at the same open file again: somebody may have written to it meanwhile. */
+int image_reread(struct image *img, struct complaint *c);
 /* Copies the segments into zeroed memory; image_fits() was asked before. */
 int image_load(const struct image *img, const struct guest_memory *m, struct complaint *c);
 void image_close(struct image *img);
@@ -211,10 +220,40 @@ void zero_page_fill(uint8_t *page, uint64_t ram, uint32_t initrd_size);
 int boot_set_table(const struct guest_memory *m, const char *command_line,
 		   const struct initrd *rd, struct complaint *c);
 
+/* ---- sandbox.c ----------------------------------------------------------- */
+
+/* A system call that we may make while a Guest runs: always, or if one of its
+ * arguments is as it should be. */
+struct sandbox_call {
+	int number;
+	const char *why;		/* NULL: the list ends here */
+	unsigned narrow;		/* 1: (argument & mask) == value, mask 0: all bits */
+	unsigned argument;		/* 0..5 */
+	uint64_t mask, value;
+};
+
+#define ALWAYS(call, reason)	{ .number = __NR_##call, .why = reason }
+#define ONLY_IF(call, arg, is, reason) \
+	{ .number = __NR_##call, .why = reason, .narrow = 1, .argument = arg, .value = is }
+#define UNLESS(call, arg, bits, reason) \
+	{ .number = __NR_##call, .why = reason, .narrow = 1, .argument = arg, .mask = bits }
+#define CALLS_END		{ .why = NULL }
+
+struct bus;
+/* From now on only the calls that are listed, by us and by each device, in all threads;
+ * any other one ends the process with STATUS_SANDBOX.  After rights_drop(). */
+void sandbox_shut(const struct bus *bus);
+
 /* ---- host.c: one Launcher, one Guest ------------------------------------- */
 
 /* Opens /dev/lguest and compares interfaces.  Returns 0 or a status. */
 int host_open(struct complaint *c);
+/* After a Guest has ended: the next one.  Opens no file.  Returns 0 or a status. */
+int host_again(struct complaint *c);
+/* What all this needs of the sandbox. */
+extern const struct sandbox_call host_calls[];
+/* Lets CREATE lock that much memory: raises our limit if need be.  Returns 0 or a status. */
+int host_make_room(uint64_t bytes, struct complaint *c);
 int host_create(const struct guest_memory *m, uint32_t entry, struct complaint *c);
 /* Returns 0, or -errno.  Only the thread that called host_create(). */
 int host_run(struct lg_run *run);
@@ -293,6 +332,7 @@ struct device {
 	uint8_t feature_len, config_len;
 	uint8_t offered[FEATURE_BYTES];
 	const void *config;		/* config_len bytes, copied into the page */
+	const struct sandbox_call *calls;	/* what it needs beyond the rest; or NULL */
 	unsigned queues;
 	struct queue queue[DEVICE_QUEUES];
 	bool started;			/* only the run thread looks */
@@ -473,12 +513,30 @@ void gdb_before_run(void);
 void gdb_stopped(unsigned trap);
 /* The Guest has ended; it is still there to be looked at. */
 void gdb_over(const struct ending *end);
+/* ---- rights.c ------------------------------------------------------------ */
+
+#define RIGHTS_GROUPS	64
+
+struct rights {
+	const char *user, *root;	/* as they were typed; NULL: not at all */
+	uint32_t uid, gid;		/* of ->user */
+	uint32_t group[RIGHTS_GROUPS];
+	unsigned groups;
+	int root_fd;
+};
+
+/* Who is user (NULL: we stay who we are), is root a directory?  Returns 0 or a status. */
+int rights_find(struct rights *r, const char *user, const char *root, struct complaint *c);
+/* May we do that, here?  Returns 0 or a status. */
+int rights_check(const struct rights *r, struct complaint *c);
+/* No way back.  Whatever needs a right is open by now, and no thread was made yet. */
+int rights_drop(struct rights *r, struct complaint *c);
 
 /* ---- stats.c ------------------------------------------------------------- */
 
-/* Can the file be written?  Returns 0 or a status; leaves no trace. */
-int stats_check(const char *file, struct complaint *c);
-/* Writes the counters of the Guest that has just ended. */
+/* Opens the file; what is in it stays until the end.  Returns 0 or a status. */
+int stats_open(const char *file, struct complaint *c);
+/* Writes the counters of the Guest that has just ended.  Opens no file. */
 void stats_write(const char *file, const struct ending *end, unsigned boots);
 
 /* ---- capsule.c ----------------------------------------------------------- */
@@ -486,7 +544,7 @@ void stats_write(const char *file, const struct ending *end, unsigned boots);
 bool capsule_needed(enum capsule wish);
 /* Becomes `tools/nested capsule ...`.  Returns only to complain.  disk: o->disks of
  * them, opened; what the Guest writes to them comes back when it has ended. */
-int capsule_enter(const struct options *o, const struct disk *disk, int argc, char **argv,
-		  struct complaint *c);
+int capsule_enter(const struct options *o, const struct disk *disk, const struct rights *r,
+		  int argc, char **argv, struct complaint *c);
 
 #endif

@@ -230,18 +230,27 @@ static int check_entry(const struct image *img, struct complaint *c)
 			img->entry >= 0x80000000u ? " (it must be a physical address)" : "");
 }
 
-static int check_file(struct image *img, struct complaint *c)
+static int check_file(const struct image *img, struct complaint *c)
 {
-	uint8_t head[BZ_HEADER_END] = { 0 };
 	struct stat st;
-	int status;
 
 	if (fstat(img->fd, &st) < 0)
 		return complain(c, STATUS_NO_KERNEL, "%s: %s", img->name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return complain(c, STATUS_NOT_REGULAR, "%s: %s; expected a file", img->name,
 				S_ISDIR(st.st_mode) ? "a directory" : "not a regular file");
-	img->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int check_contents(struct image *img, struct complaint *c)
+{
+	uint8_t head[BZ_HEADER_END] = { 0 };
+	off_t size = lseek(img->fd, 0, SEEK_END);
+	int status;
+
+	if (size < 0)
+		return complain(c, STATUS_NO_KERNEL, "%s: %s", img->name, strerror(errno));
+	img->size = (uint64_t)size;
 	if (!img->size)
 		return complain(c, STATUS_EMPTY, "%s: empty; expected a kernel", img->name);
 	status = fetch(img, head, img->size < sizeof(head) ? img->size : sizeof(head), 0,
@@ -271,9 +280,18 @@ int image_open(struct image *img, const char *name, struct complaint *c)
 		return complain(c, STATUS_NO_KERNEL, "%s: cannot read the kernel: %s", name,
 				strerror(errno));
 	status = check_file(img, c);
+	if (!status)
+		status = check_contents(img, c);
 	if (status)
 		image_close(img);
 	return status;
+}
+
+int image_reread(struct image *img, struct complaint *c)
+{
+	free(img->segment);
+	*img = (struct image){ .name = img->name, .fd = img->fd };
+	return check_contents(img, c);
 }
 
 int image_fits(const struct image *img, uint64_t ram, struct complaint *c)

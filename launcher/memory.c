@@ -33,6 +33,11 @@ static size_t span(const struct guest_memory *m)
 	return m->ram + (size_t)(EXTRA_PAGES + 2) * PAGE_SIZE;
 }
 
+uint64_t memory_most(const struct guest_memory *m)
+{
+	return m->ram + (uint64_t)EXTRA_PAGES * PAGE_SIZE;
+}
+
 static bool open_up(const struct guest_memory *m, uint64_t from, uint64_t bytes)
 {
 	return !mprotect(m->base + from, bytes, PROT_READ | PROT_WRITE);

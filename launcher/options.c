@@ -22,7 +22,8 @@
 #include "launcher.h"
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
-       OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB };
+       OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB,
+       OPT_USERNAME, OPT_CHROOT };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -38,6 +39,8 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "capsule", required_argument, NULL, OPT_CAPSULE },
 	{ "no-escape", no_argument, NULL, OPT_NO_ESCAPE },
+	{ "username", required_argument, NULL, OPT_USERNAME },
+	{ "chroot", required_argument, NULL, OPT_CHROOT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -65,6 +68,8 @@ void options_help(void)
 "  --capsule=WHEN       run inside the nested machine: never, always, or auto\n"
 "                       (default auto: when there is no %s)\n"
 "  --no-escape          Ctrl-A is just a key; somebody else knows how to leave\n"
+"  --username=USER      become USER (a name, UID or UID:GID) before the Guest runs\n"
+"  --chroot=DIR         make DIR the root directory before the Guest runs; both need root\n"
 "  --help               this text\n"
 "\n"
 "In a terminal all keys go to the Guest.  Ctrl-A x leaves; Ctrl-A Ctrl-A sends Ctrl-A.\n"
@@ -291,6 +296,12 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 		return 0;
 	case OPT_GDB:
 		return take_gdb(o, optarg, c);
+	case OPT_USERNAME:
+		o->user = optarg;
+		return 0;
+	case OPT_CHROOT:
+		o->root = optarg;
+		return 0;
 	case OPT_VERBOSE:
 		o->verbose = true;
 		return 0;

@@ -65,9 +65,15 @@ static void serve(struct queue *q)
 	}
 }
 
+static const struct sandbox_call calls[] = {
+	ALWAYS(getrandom, "random numbers"),
+	CALLS_END
+};
+
 struct device *rng_create(void)
 {
 	device_create(&rng, "rng", LGUEST_DEV_RNG);
+	rng.calls = calls;
 	device_queue_with_thread(&rng, serve);
 	return &rng;
 }

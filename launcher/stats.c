@@ -6,14 +6,15 @@
  * names come from the same table (LG_STATS in lguest_user.h) that numbers them, so
  * a counter cannot be forgotten here.
  *
- * The file is written beside its final place and then renamed: whoever reads it
- * sees the old one or the new one, never a half.  And since nothing is as annoying
- * as a long run with "cannot write" at its end, we try out before the start.
+ * We end locked in (sandbox.c), where nobody can open a file or rename one.  So the file
+ * is opened before the start, which also finds out in time that it cannot be: nothing is
+ * as annoying as a long run with "cannot write" at its end.  What was in it stays until
+ * then.  At the end it is emptied and gets its new contents in one write(): whoever reads
+ * it meanwhile sees the old, nothing, or the new, but never a half.
  :*/
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,50 +23,19 @@
 
 #include "launcher.h"
 
-/*
- * Where to write: *aside is the file to rename to *final.  For what is no regular
- * file (/dev/stdout, a pipe) renaming would be wrong: *aside is empty then.
- */
-static int places(const char *file, char final[PATH_MAX], char aside[PATH_MAX])
+static int out = -1;
+static bool is_regular;		/* else a pipe, or /dev/stdout */
+
+int stats_open(const char *file, struct complaint *c)
 {
 	struct stat st;
 
-	bool there = !stat(file, &st);
-
-	aside[0] = '\0';
-	if (strlen(file) >= PATH_MAX - 16) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(final, file);
-	if (there && !S_ISREG(st.st_mode))
-		return 0;
-	/* A link to a file: replace the file, not the link. */
-	if (there && (!realpath(file, final) || strlen(final) >= PATH_MAX - 16))
-		return -1;
-	sprintf(aside, "%s.%d", final, (int)getpid());
-	return 0;
-}
-
-static int open_place(const char final[PATH_MAX], const char aside[PATH_MAX])
-{
-	return aside[0] ? open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) :
-			  open(final, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
-}
-
-int stats_check(const char *file, struct complaint *c)
-{
-	char final[PATH_MAX], aside[PATH_MAX];
-	int fd = -1;
-
-	if (!places(file, final, aside))
-		fd = open_place(final, aside);
-	if (fd < 0)
+	/* O_NONBLOCK: open() of a named pipe would wait for a reader. */
+	out = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+	if (out < 0 || fstat(out, &st) < 0 || fcntl(out, F_SETFL, 0) < 0)
 		return complain(c, STATUS_USAGE, "--stats=%s: cannot write there: %s", file,
 				strerror(errno));
-	close(fd);
-	if (aside[0])
-		unlink(aside);
+	is_regular = S_ISREG(st.st_mode);
 	return 0;
 }
 
@@ -111,12 +81,28 @@ static void print_all(FILE *f, const struct lg_stats *s, const struct ending *en
 	fputs("}\n", f);
 }
 
+/* False: errno says why. */
+static bool put(const char *text, size_t n)
+{
+	if (is_regular)
+		return !ftruncate(out, 0) && pwrite(out, text, n, 0) == (ssize_t)n;
+	while (n) {
+		ssize_t done = write(out, text, n);
+
+		if (done < 0 && errno != EINTR)
+			return false;
+		text += done > 0 ? done : 0;
+		n -= done > 0 ? (size_t)done : 0;
+	}
+	return true;
+}
+
 void stats_write(const char *file, const struct ending *end, unsigned boots)
 {
-	char final[PATH_MAX], aside[PATH_MAX];
 	struct lg_stats stats;
-	int fd = -1, error;
-	bool ok;
+	char *text = NULL;
+	size_t n = 0;
+	int error;
 	FILE *f;
 
 	memset(&stats, 0, sizeof(stats));
@@ -125,19 +111,11 @@ void stats_write(const char *file, const struct ending *end, unsigned boots)
 		say("--stats=%s: the Host gives no counters: %s", file, strerror(error));
 		return;
 	}
-	if (!places(file, final, aside))
-		fd = open_place(final, aside);
-	f = fd < 0 ? NULL : fdopen(fd, "w");
+	f = open_memstream(&text, &n);
 	if (f)
 		print_all(f, &stats, end, boots);
-	ok = f && !ferror(f);
-	if (f && fclose(f))
-		ok = false;
-	if (ok && aside[0] && rename(aside, final))
-		ok = false;
-	if (ok)
-		return;
-	say("--stats=%s: could not be written: %s", file, strerror(errno));
-	if (aside[0])
-		unlink(aside);
+	errno = ENOSPC;		/* a short pwrite() does not say why */
+	if (!f || fclose(f) || !put(text, n))
+		say("--stats=%s: could not be written: %s", file, strerror(errno));
+	free(text);
 }

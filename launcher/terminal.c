@@ -40,7 +40,7 @@ static void crashed(int sig)
 
 void terminal_guard(void)
 {
-	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 	struct sigaction act = { .sa_handler = crashed, .sa_flags = SA_RESETHAND | SA_NODEFER };
 
 	for (unsigned i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)

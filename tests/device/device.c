@@ -122,7 +122,17 @@ static void creating(void)
 	EXPECT("after all that, CREATE", fd, LG_IOC_CREATE, &c, 0);
 	EXPECT("CREATE twice", fd, LG_IOC_CREATE, &c, EBUSY);
 	EXPECT("RUN into nowhere ends, and says so", fd, LG_IOC_RUN, 8, EFAULT);
+	int other = ioctl(fd, LG_IOC_ANOTHER);
+
+	check("ANOTHER is a descriptor", other > fd, "it is %ld, errno %ld", other, errno);
+	check("which goes at exec", fcntl(other, F_GETFD) == FD_CLOEXEC, "flags %ld",
+	      fcntl(other, F_GETFD), 0);
+	EXPECT("and is a Guest of its own", other, LG_IOC_RUN, &run, EINVAL);
 	close(fd);
+	c = creation(memory, 0);
+	EXPECT("that lives on without the first", other, LG_IOC_CREATE, &c, 0);
+	EXPECT("and can be created once", other, LG_IOC_CREATE, &c, EBUSY);
+	close(other);
 
 	static const struct { const char *name; uint64_t shift; uint32_t pages; } wrong[] = {
 		{ "no pages", 0, 0 },

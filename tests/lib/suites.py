@@ -264,7 +264,7 @@ def make_device(config):
         outcome = nested(config, ["./device"], files=[program + ":/root/device"], patience=60)
         lines = re.findall(r"^(ok|not ok) ([^:\n]+)(?:: (.*))?$", outcome.output, re.M)
         results = [check("%s/%s" % (prefix, name), word == "ok", why) for word, name, why in lines]
-        if outcome.status != 0 or len(lines) < 37:
+        if outcome.status != 0 or len(lines) < 42:
             results.append(Result(prefix, FAIL, "status %d after %d tests: %s" % (
                 outcome.status, len(lines), machine.tail(outcome.output, 2)), outcome.output))
         return results + log_results(prefix, outcome.log)

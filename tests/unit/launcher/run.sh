@@ -8,7 +8,7 @@ out=$1
 shift
 here=$(dirname "$0")
 lines=$(mktemp)
-trap 'rm -f "$lines"' EXIT
+trap 'rm -f "$lines" "$lines.locked"' EXIT
 
 for name in "$@"; do
 	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 120 "$out/test_$name" \
@@ -18,8 +18,13 @@ for name in "$@"; do
 	# A sanitizer speaks on stderr and takes the program with it.
 	[ $status -eq 0 ] || sed 's/^/# /' "$out/$name.out" | tail -40
 done >"$lines"
+# As it is delivered, sandbox and all, beside the one with the sanitizers.
+timeout -k 5 180 python3 "$here/test_process.py" "$out/plain/launcher" locked >"$lines.locked" &
 timeout -k 5 180 python3 "$here/test_process.py" "$out/launcher" >>"$lines" ||
 	grep -q '^not ok' "$lines" || echo "not ok launcher/process: ended with status $?" >>"$lines"
+wait $! || grep -q '^not ok' "$lines.locked" ||
+	echo "not ok launcher/locked: ended with status $?" >>"$lines.locked"
+cat "$lines.locked" >>"$lines"
 
 cat "$lines"
 passed=$(grep -c '^ok ' "$lines")
