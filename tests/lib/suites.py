@@ -397,6 +397,27 @@ def make_net(config):
                              ("--net=raw:no", "there is no such card")):
             results.append(expect("refuses " + option, "status %s: 25" % option in text and
                                   "launcher: %s: %s" % (option, says) in text, "it does not"))
+
+
+def make_sandbox(config):
+    """What a Launcher may still do while its Guest runs: read in /proc, and tried out."""
+    prefix = "sandbox/%s" % config
+
+    def suite(wanted):
+        status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "device"),
+                                      "BUILD=" + BUILD], 60)
+        if status != 0:
+            return [Result(prefix, ERROR, "tests/device does not build: %s"
+                           % machine.tail(output, 2), output)]
+        files = [os.path.join(TOP, "tests", "nested", "sandbox.sh"),
+                 need(os.path.join(BUILD, "tests", "inject"), "make -C tests/device")]
+        files += [elf(n) for n in ("silent", "shutdown-restart", "hello", "kill-gdt-index")]
+        outcome = nested(config, ["sh", "sandbox.sh"], files=files, patience=100)
+        lines = re.findall(r"^(ok|not ok) ([^\n]+?)(?:: ('.*|.*/))?$", outcome.output, re.M)
+        results = [check("%s/%s" % (prefix, name), word == "ok", why) for word, name, why in lines]
+        if outcome.status != 0 or len(lines) < 50:
+            results.append(Result(prefix, FAIL, "status %d after %d tests: %s" % (
+                outcome.status, len(lines), machine.tail(outcome.output, 2)), outcome.output))
         return results + log_results(prefix, outcome.log)
     return suite
 
