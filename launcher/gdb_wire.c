@@ -28,6 +28,15 @@
 static int door = -1, wire = -1, ear = -1;
 static bool acks;
 
+const struct sandbox_call gdb_calls[] = {
+	ALWAYS(accept, "gdb: come in"),
+	ALWAYS(setsockopt, "gdb: each packet at once"),
+	ALWAYS(recvfrom, "gdb: what it says"),
+	ALWAYS(sendto, "gdb: what we say"),
+	ALWAYS(epoll_ctl, "gdb: the door or the wire, whichever is to be watched"),
+	CALLS_END
+};
+
 static void listen_to(int fd, bool yes)
 {
 	struct epoll_event e = { .events = EPOLLIN };

@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 	terminal_guard();
 	terminal_raw();
 	porter_start(o.timeout);
-	sandbox_shut(&bus);
+	sandbox_shut(&bus, o.gdb.on ? gdb_calls : NULL);
 	exit(life_after_life(&o, &img, &rd, &bus));
 }
 

@@ -240,9 +240,10 @@ struct sandbox_call {
 #define CALLS_END		{ .why = NULL }
 
 struct bus;
-/* From now on only the calls that are listed, by us and by each device, in all threads;
- * any other one ends the process with STATUS_SANDBOX.  After rights_drop(). */
-void sandbox_shut(const struct bus *bus);
+/* From now on only the calls that are listed, by us, by each device and in more (may be
+ * NULL), in all threads; any other one ends the process with STATUS_SANDBOX.  After
+ * rights_drop(). */
+void sandbox_shut(const struct bus *bus, const struct sandbox_call *more);
 
 /* ---- host.c: one Launcher, one Guest ------------------------------------- */
 
@@ -506,6 +507,8 @@ bool walk_guest(const struct guest_memory *m, const struct image *img, uint32_t 
 
 /* Listens.  Returns 0 or a status.  After porter_prepare(), before porter_start(). */
 int gdb_open(const struct gdb_wish *wish, struct complaint *c);
+/* What it needs of the sandbox. */
+extern const struct sandbox_call gdb_calls[];
 /* A Guest is about to run for the first time; waits for gdb if that was wished. */
 void gdb_begin(const struct guest_memory *m, const struct image *img);
 void gdb_before_run(void);

@@ -139,7 +139,7 @@ static void allow(scmp_filter_ctx filter, const struct sandbox_call *call)
  * by way of another architecture's door (int 0x80) has numbers of its own, and is not
  * worth a conversation.
  */
-void sandbox_shut(const struct bus *bus)
+void sandbox_shut(const struct bus *bus, const struct sandbox_call *more)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
 	int error;
@@ -151,6 +151,8 @@ void sandbox_shut(const struct bus *bus)
 	prepare_last_words();
 	allow(filter, ours);
 	allow(filter, host_calls);
+	if (more)
+		allow(filter, more);
 	for (unsigned i = 0; i < bus->devices; i++)
 		if (bus->device[i]->calls)
 			allow(filter, bus->device[i]->calls);

@@ -24,6 +24,7 @@ says() {	# says NAME FILE WORDS: is it in the file?
 }
 # A Launcher in the background; waits until it is locked in, and says so.
 begin() {
+	: >out		# here, and not in the new process: that may come late
 	/bin/launcher --verbose --capsule=never "$@" >out 2>&1 </dev/null 9<disk.img 8</etc/passwd &
 	pid=$!
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

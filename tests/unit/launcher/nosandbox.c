@@ -2,7 +2,8 @@
 /* In place of launcher/sandbox.c: the sanitizers need more than it would allow. */
 #include "launcher.h"
 
-void sandbox_shut(const struct bus *bus)
+void sandbox_shut(const struct bus *bus, const struct sandbox_call *more)
 {
 	(void)bus;
+	(void)more;
 }

@@ -40,7 +40,7 @@ static int inside(void (*what)(long), long argument)
 	child = fork();
 	if (!child) {
 		dup2(ends[1], STDERR_FILENO);
-		sandbox_shut(&bus);
+		sandbox_shut(&bus, NULL);
 		what(argument);
 		syscall(SYS_exit_group, 77);
 	}
@@ -208,7 +208,7 @@ static void threads_made_before(void **state)
 	if (!child) {
 		freopen("/dev/null", "w", stderr);
 		pthread_create(&t, NULL, thread, NULL);
-		sandbox_shut(&bus);
+		sandbox_shut(&bus, NULL);
 		if (write(go[1], "x", 1) == 1)
 			for (;;)
 				poll(NULL, 0, -1);
