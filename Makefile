@@ -31,7 +31,7 @@ TEST_KERNELS ?= $(shell tools/nested kernel tested 2>/dev/null)
 PARTS := Preparation Guest Drivers Launcher Host Switcher Mastery
 LABS := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,lab$(n))
 TARGETS := all run setup doctor test test-quick test-sid bench $(LABS) $(PARTS) Beer Puppy \
-	check-story kernel host launcher teachos clean distclean help
+	check-story kernel host launcher teachos iso test-iso clean distclean help
 
 MAKEFLAGS += --no-print-directory
 
@@ -109,6 +109,15 @@ test-sid: ready placed inmates
 bench: host placed inmates
 	@tests/bench $(ARGS)
 
+# -- images that boot by themselves: P:390 ----------------------------------------
+
+iso: host placed inmates
+	@ALSO=I QUIET=1 tools/setup
+	@tools/iso
+
+test-iso: iso
+	@tests/run --iso --only iso/ $(ARGS)
+
 # -- labs -----------------------------------------------------------------------
 
 $(LABS):
@@ -140,6 +149,8 @@ help:
 	@echo "make test           the whole test suite;  make test-quick: the part for in between"
 	@echo "make test-sid       with the newest kernel of Debian sid"
 	@echo "make bench          what things cost, counted in instructions"
+	@echo "make iso            TeachOS, and the lab host, as images that a PC boots by itself"
+	@echo "make test-iso       the self-tests from those images"
 	@echo "make doctor         is everything here, and which version of it?"
 	@echo "make setup          installs what is missing (NO_INSTALL=1: only lists it)"
 	@echo "make lab0 ... lab11 builds a lab; then: cd labs && ./launcher teachos.elf"

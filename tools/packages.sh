@@ -5,10 +5,11 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 
 # each_need FUNCTION: call FUNCTION code package kind thing version-command range what-for
+# for what everything needs; with ALSO=I, for what boot images need as well.
 each_need() {
 	while read -r code package kind thing ask range what; do
 		case $code in
-		E-*) "$1" "$code" "$package" "$kind" "$thing" "$ask" "$range" "$what" ;;
+		E-* | "${ALSO:-E}"-*) "$1" "$code" "$package" "$kind" "$thing" "$ask" "$range" "$what" ;;
 		esac
 	done <"$here/packages"
 }

@@ -27,7 +27,7 @@
 #define LONGEST_NS	(50 * NS_PER_MS)
 #define NEAR_NS		(10 * 1000u)	/* two clocks never agree to the last microsecond */
 #define CALIBRATE_MS	20u
-#define ROUNDS		4u
+#define LATCH_2		0x80u		/* hold still while we read */
 
 static u32 tsc_khz;
 static u64 tsc_base;
@@ -74,31 +74,51 @@ bool pit_expired(void)
 	return true;
 }
 
-static u32 ticks_in_a_while(void)
+/* Where both clocks stand, at the same time: of several looks the one that was not
+ * interrupted in the middle. */
+static u32 look(u64 *when)
 {
-	u32 count = PIT_HZ * CALIBRATE_MS / 1000;
-	u64 start;
+	u32 count = 0, now, i, least = 0xffffffff;
+	u64 before, took;
+
+	for (i = 0; i < 8; i++) {
+		before = rdtsc();
+		outb(COMMAND, LATCH_2);
+		now = inb(COUNTER_2);
+		now |= inb(COUNTER_2) << 8;
+		took = rdtsc() - before;
+		if (took < least) {
+			least = took;
+			count = now;
+			*when = before + took / 2;
+		}
+	}
+	return count;
+}
+
+static bool calibrate(void)
+{
+	u32 first, second;
+	u64 start, end;
 
 	outb(SPEAKER, (inb(SPEAKER) & ~SPEAKER_ON) | GATE_2);
 	outb(COMMAND, ONE_SHOT_2);
-	outb(COUNTER_2, count);
-	outb(COUNTER_2, count >> 8);
-	start = rdtsc();
-	while (!(inb(SPEAKER) & OUTPUT_2))
-		;
-	return rdtsc() - start;
+	outb(COUNTER_2, 0xff);
+	outb(COUNTER_2, 0xff);
+	first = look(&start);
+	do {
+		second = look(&end);
+		if (inb(SPEAKER) & OUTPUT_2)
+			return false;	/* it has come around: we were away for too long */
+	} while (first - second < PIT_HZ / 1000 * CALIBRATE_MS);
+	tsc_khz = div64(div64((end - start) * PIT_HZ, first - second, NULL), 1000, NULL);
+	return true;
 }
 
-/* Several times, the least counts: somebody who was interrupted sees too many ticks. */
 void pit_init(void)
 {
-	u32 least = 0xffffffff, ticks, i;
-
-	for (i = 0; i < ROUNDS; i++) {
-		ticks = ticks_in_a_while();
-		least = ticks < least ? ticks : least;
-	}
-	tsc_khz = least / CALIBRATE_MS;
+	while (!calibrate())
+		;
 	tsc_base = rdtsc();
 	outb(COMMAND, ONE_SHOT_0);	/* the BIOS had it ring 18 times a second */
 }

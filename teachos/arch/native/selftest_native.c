@@ -193,8 +193,7 @@ static u64 next_second(void)
 	return pv.now();
 }
 
-/* Three tries: an emulator on a busy machine looks too late, here and when it finds out
- * how fast the time-stamp counter is. */
+/* Three tries: an emulator on a busy machine looks too late. */
 SELFTEST(real_time_clock, "clock/a second is a second for the real-time clock, too")
 {
 	u64 start = next_second(), took;
