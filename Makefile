@@ -109,7 +109,7 @@ test-sid: ready placed inmates
 bench: host placed inmates
 	@tests/bench $(ARGS)
 
-# -- images that boot by themselves: P:390 ----------------------------------------
+# -- images that boot by themselves: P:397 ----------------------------------------
 
 iso: host placed inmates
 	@ALSO=I QUIET=1 tools/setup

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 
 from . import machine
 from .machine import BUILD, need
@@ -39,6 +40,30 @@ def run(name, arguments, cpu="qemu64", patience=60, more=(), memory=64):
     # Without a restart where one would be: -no-reboot ends QEMU with status 0.
     return machine.run(command(cpu, memory, more=["-no-reboot"] + list(more))
                        + kernel(name, arguments), patience)
+
+
+def make_disk(path, megabytes=16):
+    """A file with an empty ext2 in it."""
+    maker = shutil.which("mke2fs", path=os.environ.get("PATH", "") + ":/sbin:/usr/sbin")
+    if not maker:
+        raise Broken("no mke2fs here: sudo apt-get install e2fsprogs")
+    with open(path, "wb") as f:
+        f.truncate(megabytes << 20)
+    status, output = machine.run([maker, "-q", "-F", "-t", "ext2", "-b", "1024", path], 60)
+    if status:
+        raise Broken("mke2fs: %s" % machine.tail(output, 1))
+
+
+def disk(path, slot):
+    """... and this: a disk in a PCI slot."""
+    return ["-drive", "if=none,id=d%d,format=raw,file=%s" % (slot, path.replace(",", ",,")),
+            "-device", "virtio-blk-pci,drive=d%d,addr=%d,%s" % (slot, slot, LEGACY)]
+
+
+def network(slot):
+    """... and this: a network card, QEMU's own network behind it."""
+    return ["-netdev", "user,id=n%d" % slot,
+            "-device", "virtio-net-pci,netdev=n%d,addr=%d,romfile=,%s" % (slot, slot, LEGACY)]
 
 
 def figures(arguments="bench", more=(), patience=120):

@@ -1175,21 +1175,30 @@ def make_native(cpu):
 
 
 def native_devices(wanted):
-    """Two virtio devices on one PCI interrupt line; the console is one of them."""
+    """All virtio devices over PCI, two and two on one interrupt line, the same drivers."""
+    checker = shutil.which("e2fsck", path=os.environ.get("PATH", "") + ":/sbin:/usr/sbin")
+    if not checker:
+        raise Broken("no e2fsck here: sudo apt-get install e2fsprogs")
     with tempfile.TemporaryDirectory(prefix="lg-native-") as folder:
-        path = os.path.join(folder, "console")
-        # Slots 4 and 8 are wired to the same line on this board.
-        status, output = native.run("teachos", "selftest", more=[
+        path, disk = os.path.join(folder, "console"), os.path.join(folder, "disk")
+        native.make_disk(disk)
+        # Slots 4 and 8 are wired to the same line on this board, and 5 and 9.
+        status, output = native.run("teachos", "selftest", patience=120, more=[
             "-chardev", "file,id=c,path=" + path,
             "-device", "virtio-serial-pci,addr=4,max_ports=1," + native.LEGACY,
             "-device", "virtconsole,chardev=c",
-            "-device", "virtio-rng-pci,addr=8," + native.LEGACY])
+            "-device", "virtio-rng-pci,addr=5," + native.LEGACY,
+            *native.disk(disk, 8), *native.network(9)])
         with open(path, encoding="utf-8", errors="replace") as f:
             text = f.read()
-    result = native.verdict("native/virtio-pci", status, text)
-    interrupts = "ok drivers/the console interrupts when it has printed, if asked"
-    return [result, check("native/virtio-pci/interrupt", interrupts in text.splitlines(),
-                          "no line '%s'" % interrupts, text)]
+        checked, complaint = machine.run([checker, "-fn", disk], 60)
+    results = [native.verdict("native/virtio-pci", status, text),
+               check("native/virtio-pci/e2fsck", checked == 0, complaint)]
+    for word, what in (("the console interrupts", "console"), ("on a disk", "disk"),
+                       ("answers an echo", "network"), ("random numbers", "rng")):
+        results.append(check("native/virtio-pci/" + what, re.search(
+            "^ok .*" + word, text, re.M), "no test '%s' was passed" % word, text))
+    return results
 
 
 def native_ends(wanted):
@@ -1205,6 +1214,11 @@ def native_ends(wanted):
         results.append(check("native/ends/" + name, status == expected and (says or "") in output,
                              "status %d, expected %d: %s" % (
                                  status, expected, machine.tail(output, 3)), output))
+    # The battery's clock, on a day that not every year has.
+    status, output = native.run("teachos", "init=/bin/stat /etc/motd", more=[
+        "-rtc", "base=2028-02-29T23:58:00"])
+    results.append(check("native/ends/date", "changed 2028-02-29 23:5" in output,
+                         machine.tail(output, 1), output))
     # Without the test's port: the board's own switch (QEMU ends with 0), and a real reset.
     words = native.command(more=["-no-reboot"]) + ["-kernel", TEACHOS["teachos"], "-append"]
     for name, program in (("ACPI", "/bin/poweroff"), ("reset", "/bin/reboot")):

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
-#P:395 The first process, when people come
+#P:398 The first process, when people come
 #
 # /init of build/lguest.iso.  No control lines here and no verdicts: it loads the module,
 # says hello, and gives a shell to whoever sits there, on the screen, and on the serial

@@ -84,6 +84,9 @@ u64 native_now(void);
 /* Interrupt 0 has come: is it the one that was asked for? */
 bool pit_expired(void);
 
+/* ---- rtc.c --------------------------------------------------------------- */
+u32 rtc_seconds(void);			/* since 1970 */
+
 /* ---- serial.c, vga.c, keyboard.c --------------------------------------------- */
 void serial_init(void);
 void serial_write(const char *text, u32 length);

@@ -211,6 +211,7 @@ void native_start(void)
 	cpu_init();
 	pic_init();
 	pit_init();
+	boot_info.wall_clock = rtc_seconds();
 	serial_init();
 	vga_init();
 	if (multiboot_info.flags & MULTIBOOT_HAS_MEMORY) {
