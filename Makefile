@@ -21,7 +21,11 @@ KDIR ?=
 # The nested machine: QEMU's CPU model, and how many of them.
 CPU ?=
 SMP ?=
-export BUILD HOST_KERNEL KERNEL KDIR CPU SMP
+# In a handout (labs/STAFF.md) what is not yours yet comes from the reference: then the
+# sources are put together under build/ first.
+SOURCES := $(if $(wildcard labs/reference/index.json),$(BUILD)/labs/tree,$(CURDIR))
+BASE ?=
+export BUILD HOST_KERNEL KERNEL KDIR CPU SMP SOURCES BASE
 
 # Passed on to tests/run and tests/bench:  make test ARGS="--only switcher"
 ARGS ?=
@@ -35,7 +39,7 @@ TARGETS := all run setup doctor test test-quick test-sid bench $(LABS) $(PARTS) 
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: $(TARGETS) $(PARTS:%=%!) ready placed
+.PHONY: $(TARGETS) $(PARTS:%=%!) ready placed composed
 
 #P:105 From sources to a shell
 #
@@ -64,16 +68,19 @@ ready:
 kernel: ready
 	@[ -n "$(KDIR)" ] || tools/nested kernel fetch
 
-host: kernel
+host: kernel composed
 	+@tools/build-host
 
 # The lock is for two terminals with a `make run` in each.
 LOCK = flock $(BUILD)/.lock-$@
 
-launcher teachos: ready
+launcher teachos: ready composed
 	@mkdir -p $(BUILD)
-	@$(LOCK) $(MAKE) -sqC $@ BUILD=$(BUILD) >/dev/null 2>&1 || \
-		$(LOCK) $(MAKE) -C $@ BUILD=$(BUILD)
+	@$(LOCK) $(MAKE) -sqC $(SOURCES)/$@ BUILD=$(BUILD) >/dev/null 2>&1 || \
+		$(LOCK) $(MAKE) -C $(SOURCES)/$@ BUILD=$(BUILD)
+
+composed: ready
+	@[ $(SOURCES) = $(CURDIR) ] || labs/lab compose
 
 # The two names that are typed in labs/.
 placed: launcher teachos
@@ -123,6 +130,20 @@ test-iso: iso
 $(LABS):
 	@$(MAKE) -C labs $@ BUILD=$(BUILD) FROM_TOP=yes
 
+# The rest of the workshop, by the same names: grade6, check6, submit6, handout DEST=...
+WORKSHOP := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,grade$(n) check$(n) submit$(n)) \
+	grade progress handout autograder grade-all mutants
+.PHONY: $(WORKSHOP)
+$(WORKSHOP):
+	@$(MAKE) -C labs $@ BUILD=$(BUILD)
+
+ifeq ($(firstword $(MAKECMDGOALS)),hint)
+.PHONY: hint $(word 2,$(MAKECMDGOALS))
+hint:
+	@$(MAKE) -C labs hint CODE=$(word 2,$(MAKECMDGOALS))
+$(word 2,$(MAKECMDGOALS)): ; @:
+endif
+
 # -- the story ------------------------------------------------------------------
 
 $(PARTS) Beer Puppy: ready
@@ -154,6 +175,7 @@ help:
 	@echo "make doctor         is everything here, and which version of it?"
 	@echo "make setup          installs what is missing (NO_INSTALL=1: only lists it)"
 	@echo "make lab0 ... lab11 builds a lab; then: cd labs && ./launcher teachos.elf"
+	@echo "make check6 grade6  a lab's tests: in seconds, or all of them;  cd labs && make help: more"
 	@echo "make Preparation!   the story of how it works; and on it goes with"
 	@echo "                    Guest! Drivers! Launcher! Host! Switcher! Mastery!"
 	@echo "make Beer           all of it, in one go"
@@ -166,4 +188,4 @@ help:
 
 # A target that doesn't exist: say so, and what it may have been meant to be.
 .DEFAULT:
-	@tools/nearest "$@" $(TARGETS) $(PARTS:%=%!)
+	@tools/nearest "$@" $(TARGETS) $(WORKSHOP) hint $(PARTS:%=%!)

@@ -12,17 +12,20 @@
 #include "lg.h"
 
 /* Is gpa .. gpa + len - 1 inside the Guest's memory (ABI.md 2.5)? */
+/* LAB 6.1 BEGIN: inside or outside? */
 bool lg_range_ok(struct lguest *lg, u32 gpa, u32 len)
 {
 	u64 end = (u64)gpa + len;
 
 	return end <= (u64)lg->pfn_limit << LG_PAGE_SHIFT;
 }
+/* LAB 6.1 END */
 
 /*
  * Copy `len` bytes of Guest memory at guest-physical `gpa` to `to`.
  * LG_AGAIN: a frame must be fetched first.  LG_OUT: out of range, the Guest is dead.
  */
+/* LAB 6.2 BEGIN: copy from the Guest */
 enum lg_result lg_read(struct lguest *lg, u32 gpa, void *to, u32 len)
 {
 	u32 done, piece, at;
@@ -45,6 +48,7 @@ enum lg_result lg_read(struct lguest *lg, u32 gpa, void *to, u32 len)
 	}
 	return LG_RESUME;
 }
+/* LAB 6.2 END */
 /*:*/
 
 /*H:310 The first word, and the last
@@ -52,6 +56,7 @@ enum lg_result lg_read(struct lguest *lg, u32 gpa, void *to, u32 len)
  * LGUEST_INIT introduces the page on which Host and Guest leave each other notes.  We
  * remember it for ever, so the Guest had better not move it.
  */
+/* LAB 6.3 BEGIN: the first word */
 static noinline enum lg_result initialise(struct lguest *lg, u32 gpa)
 {
 	struct lguest_data *data;
@@ -94,11 +99,13 @@ static noinline enum lg_result initialise(struct lguest *lg, u32 gpa)
 	lg->initialised = true;
 	return LG_RESUME;
 }
+/* LAB 6.3 END */
 
 /*
  * SHUTDOWN.  A Guest that asks for a restart gets one even if its farewell cannot be
  * read: Linux passes a NULL pointer there, dressed up as a physical address.
  */
+/* LAB 6.4 BEGIN: the last */
 static noinline enum lg_result shut_down(struct lguest *lg, u32 gpa, u32 how)
 {
 	char text[128] = "";
@@ -114,6 +121,7 @@ static noinline enum lg_result shut_down(struct lguest *lg, u32 gpa, u32 how)
 	lg->over = how == LGUEST_SHUTDOWN_RESTART ? LG_RUN_RESTART : LG_RUN_POWEROFF;
 	return LG_OUT;
 }
+/* LAB 6.4 END */
 /*:*/
 
 /*H:330 The switchboard
@@ -123,6 +131,7 @@ static noinline enum lg_result shut_down(struct lguest *lg, u32 gpa, u32 how)
  * leads to the file that tells about it.  Inlined, because for a call from the ring the
  * way here would cost as much as the call.
  */
+/* LAB 6.5 BEGIN: the switchboard */
 static __always_inline enum lg_result do_hypercall(struct lguest *lg,
 						   const struct hcall_args *args)
 {
@@ -194,6 +203,7 @@ static __always_inline enum lg_result do_hypercall(struct lguest *lg,
 	}
 	return lg->over ? LG_OUT : LG_RESUME;
 }
+/* LAB 6.5 END */
 /*:*/
 
 /* Called when it is done, so that one that had to be started twice counts once. */
@@ -219,6 +229,7 @@ static __always_inline void note_hypercall(struct lguest *lg, const struct hcall
  * The ring lies in Guest memory.  A hostile Guest's Launcher can change a slot while
  * we read it, so each word is read once, into args, and only args are looked at.
  */
+/* LAB 6.6 BEGIN: the ring */
 static noinline enum lg_result run_ring(struct lguest *lg)
 {
 	struct lguest_data *data = lg->data;
@@ -250,6 +261,7 @@ static noinline enum lg_result run_ring(struct lguest *lg)
 	}
 	return LG_RESUME;
 }
+/* LAB 6.6 END */
 
 /* `int $0x1f` was executed in ring 1.  Context: as lg_handle_exit. */
 enum lg_result lg_hypercall(struct lguest *lg)

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""The command line of labs/lab; labs/Makefile calls it."""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+
+from . import compose, hints, labs, markers, sandbox, submission
+from . import grade as grading
+from .labs import BUILD, TOP, LabError
+from .tree import Tree
+
+
+def the_lab(number):
+    lab = labs.load(number)
+    if not lab:
+        have = ", ".join(str(l.lab) for l in labs.load_all())
+        raise LabError("lab %s has no exercises yet; those that have: %s" % (number, have))
+    return lab
+
+
+def staff_only(name):
+    """A module that handouts do not have."""
+    try:
+        return importlib.import_module("engine." + name)
+    except ImportError:
+        raise LabError("this is a handout; that is done in the course's own tree")
+
+
+def answers_of(lab, top=TOP):
+    try:
+        with open(os.path.join(top, "labs", "lab%d" % lab.lab, "answers.txt"),
+                  encoding="utf-8", errors="replace") as f:
+            return f.read(1 << 16)
+    except OSError:
+        return ""
+
+
+def own_regions(lab, tree):
+    return {e.id: tree.mine(e) for e in lab.exercises}
+
+
+def step_of(lab, step):
+    """STEP=2 and STEP=6.2 mean the same in lab 6."""
+    if not step:
+        return None
+    ident = step if "." in step else "%d.%s" % (lab.lab, step)
+    return lab.exercise(ident).id
+
+
+def do_grade(o):
+    numbers = [o.lab] if o.lab is not None else [l.lab for l in labs.load_all()]
+    tree, total, most, status = Tree(), 0, 0, 0
+    for number in numbers:
+        lab = the_lab(number)
+        units = o.command == "check"
+        base = None if units else grading.result_folder(lab)
+        report = grading.grade(
+            lab, tree, own_regions(lab, tree), seed=o.seed, units_only=units,
+            first=step_of(lab, o.step), path=base and base + ".json",
+            logs=grading.log_folder(lab), answers=answers_of(lab), stubs=o.stubs)
+        if base:
+            with open(base + ".tap", "w", encoding="utf-8") as f:
+                f.write(report.tap())
+        grading.screen(report, units)
+        total, most = total + report.score, most + lab.points
+        bad = [l for l in report.lines if l.verdict.word not in ("PASS", "SKIP")]
+        status = 1 if bad else status
+        if len(numbers) > 1:
+            print("-" * 60)
+    if len(numbers) > 1:
+        print("all labs: %g of %g points" % (round(total, 3), round(most, 3)))
+    return status
+
+
+def do_compose(o):
+    tree = Tree()
+    if o.lab is not None:
+        lab = the_lab(o.lab)
+        compose.choose(lab.lab, o.base, step_of(lab, o.step))
+    if not tree.is_handout:
+        if o.base or o.step:
+            print("labs: this tree has all the solutions; BASE and STEP are for handouts")
+        return 0
+    student, sentence = compose.chosen(tree)
+    compose.compose(tree, os.path.join(BUILD, "labs", "tree"),
+                    ("module", "launcher", "teachos"), student)
+    if o.lab is not None:
+        print(sentence)
+    return 0
+
+
+def do_submit(o):
+    lab, tree = the_lab(o.lab), Tree()
+    report = grading.grade(lab, tree, own_regions(lab, tree), units_only=True)
+    good = sum(1 for l in report.lines if l.verdict.word == "PASS")
+    to = os.path.join(TOP, "labs", "lab%d-submission.tar.gz" % lab.lab)
+    names = submission.pack(lab, tree, to)
+    # Read it again, as the grader will.
+    again = submission.Submission(to).regions(lab, tree)
+    for e in lab.exercises:
+        if isinstance(again[e.id], Exception):
+            raise LabError("%s: %s" % (to, again[e.id]))
+        if again[e.id] != tree.mine(e):
+            raise LabError("%s: LAB %s came out different than it went in" % (to, e.id))
+    not_begun = [e.id for e in lab.exercises if tree.untouched(e, tree.mine(e))]
+    print("packed: %s" % ", ".join(names))
+    print("%d of %d tests in user space pass%s" % (
+        good, len(report.lines), "; not begun: %s" % ", ".join(not_begun) if not_begun else ""))
+    print("hand in %s" % os.path.relpath(to, os.getcwd()))
+    return 0
+
+
+def do_grade_submission(o):
+    lab, tree = the_lab(o.lab), Tree()
+    if tree.is_handout:
+        raise LabError("a submission is graded in the course's own tree")
+    one = submission.Submission(o.path)
+    regions = one.regions(lab, tree)
+    from . import questions
+    seed = o.student_seed or one.seed() or questions.student_seed(TOP)
+    if not o.student_seed:
+        seed = str(seed)[:64]
+    report = grading.grade(lab, tree, regions, seed=o.seed, path=o.results, who=o.who or "",
+                           logs=None, answers=one.answers(lab), student_seed=seed)
+    grading.screen(report)
+    return 0
+
+
+def do_mutants(o):
+    mutants = staff_only("mutants")
+    which = [the_lab(o.lab)] if o.lab is not None else labs.load_all()
+    return mutants.run(which, Tree(), o.seed or 1, not o.no_guests, o.only, o.write)
+
+
+def do_handout(o):
+    handout = staff_only("handout")
+    seed = o.seed or "1"
+    status = handout.make(Tree(), o.dest, o.first, seed, not o.no_proof)
+    if not status:
+        print("the handout is in %s, with seed %s" % (o.dest, seed))
+    return status
+
+
+def do_autograder(o):
+    staff = staff_only("staff")
+    lab = the_lab(o.lab)
+    to = o.to or os.path.join(BUILD, "labs", "autograder-lab%d.zip" % lab.lab)
+    os.makedirs(os.path.dirname(os.path.abspath(to)), exist_ok=True)
+    size = staff.autograder(lab, to, o.seed)
+    print("%s, %d KiB" % (to, size // 1024))
+    return 0
+
+
+def do_grade_all(o):
+    staff = staff_only("staff")
+    lab = the_lab(o.lab)
+    out = o.out or os.path.join(BUILD, "labs", "grades", "lab%d" % lab.lab)
+    return staff.grade_all(lab, o.dir, o.jobs, out, o.seed)
+
+
+def do_progress(o):
+    def last(lab):
+        try:
+            with open(grading.result_folder(lab) + ".json", encoding="utf-8") as f:
+                return json.load(f)
+        except (OSError, ValueError):
+            return None
+    hints.progress(Tree(), last)
+    return 0
+
+
+def do_has(o):
+    """For make: does this lab have exercises?"""
+    return 0 if labs.load(o.lab) else 1
+
+
+def do_markers(o):
+    """All markers and manifests are in order."""
+    tree = Tree()
+    for ident in tree.regions:
+        e = tree.exercises[ident]
+        e.stub()
+        if not tree.is_handout:
+            from .tree import declaration
+            for name in e.functions:
+                declaration(tree.mine(e), name)
+            for m in e.mutants:
+                e.mutant_text(m, tree.mine(e))
+    print("%d exercises in %d labs, 0 problems" % (len(tree.exercises), len(labs.load_all())))
+    return 0
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="labs/lab", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name, run, text, lab=None, seed=False):
+        p = commands.add_parser(name, help=text)
+        p.set_defaults(run=run)
+        if lab == "optional":
+            p.add_argument("lab", type=int, nargs="?")
+        elif lab == "option":
+            p.add_argument("--lab", type=int, required=True)
+        elif lab:
+            p.add_argument("lab", type=int)
+        if seed:
+            p.add_argument("--seed", type=int)
+        return p
+
+    for name, text in (("check", "the tests in user space, in seconds"),
+                       ("grade", "all tests, and the points")):
+        p = command(name, do_grade, text, "optional", True)
+        p.add_argument("--step", metavar="N.M", help="begin here: earlier ones are the reference's")
+        p.add_argument("--stubs", action="store_true", help="run what is not begun, too")
+    p = command("compose", do_compose, "put the sources together (a handout needs it)")
+    p.add_argument("--lab", type=int)
+    p.add_argument("--base")
+    p.add_argument("--step")
+    p = command("hint", lambda o: hints.show(o.code), "what a code means, one step at a time")
+    p.add_argument("code")
+    command("progress", do_progress, "how far you are")
+    command("submit", do_submit, "pack a lab, and check the packet", True)
+    command("has", do_has, "status 0 if a lab has exercises", True)
+    command("markers", do_markers, "are all markers and manifests in order?")
+    command("sandbox", lambda o: print("%s: %s" % (sandbox.level(), sandbox.describe())) or 0,
+            "what protects this machine from submissions")
+    p = command("grade-submission", do_grade_submission, "staff: one submission", "option", True)
+    p.add_argument("path")
+    p.add_argument("--results", metavar="FILE", help="Gradescope's results.json")
+    p.add_argument("--who")
+    p.add_argument("--student-seed", help="the seed of the student's handout, from your list")
+    p = command("grade-all", do_grade_all, "staff: a folder of submissions", "option", True)
+    p.add_argument("dir")
+    p.add_argument("-j", "--jobs", type=int, default=1)
+    p.add_argument("--out", metavar="FOLDER")
+    p = command("mutants", do_mutants, "staff: the kill matrix", "optional", True)
+    p.add_argument("--only", metavar="N.M[-NAME]", help="one exercise, or one mutant")
+    p.add_argument("--no-guests", action="store_true", help="without the nested machine")
+    p.add_argument("--write", action="store_true", help="write labs/KILLS.md")
+    p = command("handout", do_handout, "staff: a student's tree")
+    p.add_argument("dest")
+    p.add_argument("--from", dest="first", type=int, default=0,
+                   help="labs below this one keep their solutions")
+    p.add_argument("--seed")
+    p.add_argument("--no-proof", action="store_true", help="do not build it and run its stubs")
+    p = command("autograder", do_autograder, "staff: the zip for Gradescope", True)
+    p.add_argument("--to")
+    p.add_argument("--seed", type=int)
+    o = parser.parse_args(arguments)
+    try:
+        return o.run(o)
+    except (LabError, markers.MarkerError) as error:
+        print("labs: %s" % error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

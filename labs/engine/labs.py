@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""
+What a lab is: labs/labN/lab.json, read and checked.  labs/STAFF.md describes each key.
+
+A folder of a lab has: README.md (the handout), lab.json, stubs/N.M.c (what the student
+finds in the region), and for staff only: mutants/, hidden/, questions.py.
+"""
+
+import json
+import os
+import re
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BUILD") or os.path.join(TOP, "build")
+NUMBERS = range(12)
+STEPS = ("question", "pointer", "sketch")
+
+# Keys and whether they must be there.
+LAB_KEYS = {"lab": 1, "title": 1, "part": 1, "points": 1, "hours": 1, "read": 1, "artefacts": 1,
+            "show": 1, "programs": 0, "guests": 0, "exercises": 1, "hints": 1, "questions": 0}
+EXERCISE_KEYS = {"id": 1, "name": 1, "file": 1, "functions": 1, "write": 1, "contract": 1,
+                 "tests": 1, "mutants": 1}
+TEST_KEYS = {"test": 1, "points": 1, "hint": 1, "expect": 1, "hints": 0, "hidden": 0}
+MUTANT_KEYS = {"name": 1, "wrong": 1, "from": 0, "to": 0, "file": 0, "killed_by": 1, "hint": 1}
+
+
+class LabError(Exception):
+    """A manifest, a submission or a wish that makes no sense: one line."""
+
+
+class Record:
+    """The values of one JSON object, as attributes; unknown and missing keys are errors."""
+
+    def __init__(self, where, keys, values):
+        if not isinstance(values, dict):
+            raise LabError("%s: expected an object, got %r" % (where, values))
+        for key in values:
+            if key not in keys:
+                raise LabError("%s: unknown key '%s'; expected one of %s"
+                               % (where, key, ", ".join(sorted(keys))))
+        for key, needed in keys.items():
+            if needed and key not in values:
+                raise LabError("%s: '%s' is missing" % (where, key))
+            setattr(self, key, values.get(key))
+        self.where = where
+
+
+class Lab(Record):
+    def __init__(self, folder):
+        path = os.path.join(folder, "lab.json")
+        self.folder = folder
+        where = os.path.relpath(path, TOP) if path.startswith(TOP) else path
+        try:
+            with open(path, encoding="utf-8") as f:
+                values = json.load(f)
+        except ValueError as error:
+            raise LabError("%s: %s" % (where, error))
+        super().__init__(where, LAB_KEYS, values)
+        self.programs = self.programs or {}
+        self.guests = self.guests or {}
+        self.exercises = [Exercise(self, e) for e in self.exercises]
+        ids = [e.id for e in self.exercises]
+        if len(set(ids)) != len(ids):
+            raise LabError("%s: an exercise is there twice: %s" % (where, ", ".join(ids)))
+        total = sum(t.points for e in self.exercises for t in e.tests)
+        total += sum(q["points"] for q in (self.questions or {}).get("ask", []))
+        if abs(total - self.points) > 1e-9:
+            raise LabError("%s: the tests and questions have %g points together; expected %g"
+                           % (where, total, self.points))
+        for code, steps in self.hints.items():
+            if tuple(sorted(steps)) != tuple(sorted(STEPS)):
+                raise LabError("%s: hint %s has %s; expected %s"
+                               % (where, code, ", ".join(steps), ", ".join(STEPS)))
+
+    def exercise(self, ident):
+        for e in self.exercises:
+            if e.id == ident:
+                return e
+        raise LabError("%s: there is no exercise %s; expected one of %s"
+                       % (self.where, ident, ", ".join(e.id for e in self.exercises)))
+
+
+class Exercise(Record):
+    def __init__(self, lab, values):
+        where = "%s: exercise %s" % (lab.where, values.get("id", "?"))
+        super().__init__(where, EXERCISE_KEYS, values)
+        self.lab = lab
+        if not re.match(r"^%d\.\d+$" % lab.lab, self.id):
+            raise LabError("%s: expected an id like %d.1" % (where, lab.lab))
+        self.tests = [Record(where, TEST_KEYS, t) for t in self.tests]
+        self.mutants = [Record(where, MUTANT_KEYS, m) for m in self.mutants or []]
+        names = [t.test for t in self.tests]
+        for t in self.tests:
+            for code in [t.hint] + [c for _, c in t.hints or []]:
+                if code not in lab.hints:
+                    raise LabError("%s: test %s names hint '%s', which is not in hints"
+                                   % (where, t.test, code))
+        for m in self.mutants:
+            if m.killed_by not in names:
+                raise LabError("%s: mutant %s is to be killed by '%s'; expected one of %s"
+                               % (where, m.name, m.killed_by, ", ".join(names)))
+
+    @property
+    def stub_path(self):
+        suffix = os.path.splitext(self.file)[1]
+        return os.path.join(self.lab.folder, "stubs", self.id + suffix)
+
+    def stub(self):
+        try:
+            with open(self.stub_path, encoding="utf-8") as f:
+                text = f.read()
+        except OSError:
+            raise LabError("%s: there is no stub; expected %s"
+                           % (self.where, os.path.relpath(self.stub_path, TOP)))
+        # The licence line is for the file, not for the region it goes to.
+        return re.sub(r"\A[^\n]*SPDX-License-Identifier[^\n]*\n", "", text)
+
+    def mutant_text(self, mutant, reference):
+        """The region with the mistake in it."""
+        if mutant.file:
+            with open(os.path.join(self.lab.folder, "mutants", mutant.file),
+                      encoding="utf-8") as f:
+                return re.sub(r"\A[^\n]*SPDX-License-Identifier[^\n]*\n", "", f.read())
+        if reference.count(mutant.__dict__["from"]) != 1:
+            raise LabError("%s: mutant %s: its 'from' is %d times in the region; expected once"
+                           % (self.where, mutant.name, reference.count(mutant.__dict__["from"])))
+        return reference.replace(mutant.__dict__["from"], mutant.to)
+
+    def hint_for(self, test, seen):
+        """The hint code that goes with this test's failure."""
+        for pattern, code in test.hints or []:
+            if re.search(pattern, seen):
+                return code
+        return test.hint
+
+
+def load(number, top=TOP):
+    folder = os.path.join(top, "labs", "lab%d" % number)
+    if not os.path.exists(os.path.join(folder, "lab.json")):
+        return None
+    return Lab(folder)
+
+
+def load_all(top=TOP):
+    return [lab for lab in (load(n, top) for n in NUMBERS) if lab]
+
+
+def known_exercises(top=TOP):
+    return {e.id: e for lab in load_all(top) for e in lab.exercises}
+
+
+def read_text(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""
+The proof of the grader: the reference passes everything, the stub nothing, and each known
+mistake is caught by the test that is named for it, with the hint that is named for it.
+"""
+
+import concurrent.futures
+import os
+import sys
+
+from . import guests, unit
+from .labs import TOP, LabError
+from .outcome import PASS, SKIP
+
+LETTER = {"PASS": ".", "FAIL": "F", "TIMEOUT": "T", "ERROR": "E", "SKIP": "-"}
+
+
+class Row:
+    """One version of one exercise, and what each test said."""
+
+    def __init__(self, exercise, name, wrong, text, mutant=None):
+        self.exercise, self.name, self.wrong, self.text = exercise, name, wrong, text
+        self.mutant = mutant
+        self.verdicts = {}
+        self.problem = ""
+
+    def carry_out(self, tree, seed, with_guests):
+        e = self.exercise
+        self.verdicts = unit.try_exercise(e, tree, self.text, seed)
+        named = [self.mutant.killed_by] if self.mutant else [t.test for t in e.tests]
+        units = [t for t in e.tests if not unit.is_guest(t.test)]
+        wanted = [n for n in named if unit.is_guest(n)]
+        if self.name == "stub" and units:
+            wanted = []         # not booted: what fails in user space never is
+        if wanted and with_guests:
+            self.verdicts.update(guests.try_guests(e.lab, tree, {e.id: self.text}, wanted))
+        self.judge(with_guests)
+
+    def judge(self, with_guests):
+        e = self.exercise
+        tests = {t.test: t for t in e.tests}
+        if self.name == "reference":
+            bad = [n for n, v in self.verdicts.items() if v.word != PASS]
+            if bad:
+                self.problem = "the reference fails %s: %s" % (bad[0], self.verdicts[bad[0]].why)
+        elif self.name == "stub":
+            good = [n for n, v in self.verdicts.items() if v.word in (PASS, SKIP)]
+            broken = [v.why for v in self.verdicts.values() if "does not compile" in v.why]
+            if good:
+                self.problem = "the stub passes %s" % ", ".join(good)
+            elif broken:
+                self.problem = "the stub %s" % broken[0]
+        else:
+            killer = self.mutant.killed_by
+            v = self.verdicts.get(killer)
+            if v is None:
+                self.problem = "" if not with_guests else "%s was not run" % killer
+                return
+            killers = [n for n, x in self.verdicts.items() if x.word not in (PASS, SKIP)]
+            if any("does not compile" in x.why for x in self.verdicts.values()):
+                self.problem = "it does not compile: %s" % v.why
+            elif v.word in (PASS, SKIP, "ERROR"):
+                self.problem = "SURVIVES %s (%s); %s" % (
+                    killer, v.word, "killed by " + ", ".join(killers) if killers else
+                    "no test notices")
+            else:
+                hint = e.hint_for(tests[killer], v.why + "\n" + v.log)
+                if hint != self.mutant.hint:
+                    self.problem = "%s shows hint %s, expected %s (seen: %s)" % (
+                        killer, hint, self.mutant.hint, v.why)
+
+
+def rows_of(lab, tree):
+    rows = []
+    for e in lab.exercises:
+        reference = tree.mine(e)
+        rows.append(Row(e, "reference", "", reference))
+        rows.append(Row(e, "stub", "not begun", e.stub()))
+        if len(e.mutants) < 3:
+            rows[-1].problem = "fewer than three mutants"
+        for m in e.mutants:
+            rows.append(Row(e, m.name, m.wrong, e.mutant_text(m, reference), m))
+    return rows
+
+
+def run(labs, tree, seed, with_guests=True, only=None, write=False):
+    """Prints the matrix; -> exit status."""
+    if tree.is_handout:
+        raise LabError("a handout has no mutants")
+    status, table = 0, []
+    for lab in labs:
+        unit.prepare(lab, tree)
+        rows = [r for r in rows_of(lab, tree)
+                if not only or only in ("%s-%s" % (r.exercise.id, r.name), r.exercise.id)]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            jobs = {pool.submit(r.carry_out, tree, seed, with_guests): r for r in rows}
+            for job in concurrent.futures.as_completed(jobs):
+                job.result()
+        last = None
+        for r in rows:
+            e = r.exercise
+            if e is not last:
+                print("\n%s %s" % (e.id, e.name))
+                for k, t in enumerate(e.tests):
+                    print("   %s %s" % ("| " * k + "+", t.test))
+                last = e
+            marks = [LETTER[r.verdicts[t.test].word] if t.test in r.verdicts else " "
+                     for t in e.tests]
+            print("   %s  %-14s %s%s" % (" ".join(marks), r.name, r.wrong,
+                                         "\n      PROBLEM: " + r.problem if r.problem else ""))
+            if r.mutant and not r.problem:
+                table.append("| %s | %s | %s | `%s` | `%s` |" % (
+                    e.id, r.name, r.wrong, r.mutant.killed_by, r.mutant.hint))
+            status = 1 if r.problem else status
+        sys.stdout.flush()
+        bad = sum(1 for r in rows if r.problem)
+        print("\nlab %d: %d mutants, %d exercises, %d problem%s"
+              % (lab.lab, sum(1 for r in rows if r.mutant), len(lab.exercises), bad,
+                 "" if bad == 1 else "s"))
+    if write and not status:
+        with open(os.path.join(TOP, "labs", "KILLS.md"), "w", encoding="utf-8") as f:
+            f.write("<!-- SPDX-License-Identifier: MIT -->\n# The kill matrix\n\nWritten by "
+                    "`make mutants WRITE=yes`, when there was no problem. Each known mistake,\n"
+                    "the test that caught it, and the hint that the student was given.\n\n"
+                    "| exercise | mutant | what is wrong | killed by | hint |\n|---|---|---|---|"
+                    "---|\n%s\n" % "\n".join(table))
+    return status

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""
+The reference as objects, for a handout: see tree.py.  Made by staff, from the sources.
+
+For each exercise one object of each flavour: the exercise's functions are global, every
+other name is local, and what a debugger would like is taken out.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from . import markers
+from .compose import put
+from .guests import kernel_folder
+from .labs import TOP, LabError
+from .tree import declaration, make_global
+from .unit import COMMON, FRAMES
+
+FRAME_OF = {"host": "host", "launcher": "launcher"}
+
+
+def run(words, cwd=TOP):
+    p = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+    if p.returncode:
+        raise LabError("%s: %s" % (" ".join(words[:4]), p.stdout.decode("utf-8",
+                                                                        "replace")[-1500:]))
+
+
+def narrow(whole, to, functions):
+    """An object with only these names global, and nothing for a debugger."""
+    words = ["objcopy", "--strip-debug", "--discard-all"]
+    for name in functions:
+        words += ["--keep-global-symbol", name]
+    run(words + [whole, to])
+
+
+def make(tree, exercises, folder):
+    """Objects and index.json of these exercises in `folder`."""
+    os.makedirs(folder)
+    index = {"exercises": {}, "release": ""}
+    with tempfile.TemporaryDirectory(prefix="lg-reference-") as place:
+        variants = {e.id: variant(tree, e) for e in exercises}
+        modules = kernel_objects(exercises, variants, place, index)
+        for e in exercises:
+            entry = {"declaration": prototypes(tree, e), "objects": {}}
+            for flavour, path in flavours(e, variants[e.id], place, modules).items():
+                name = "%s-%s.o" % (e.id, flavour)
+                narrow(path, os.path.join(folder, name), e.functions)
+                entry["objects"][flavour] = name
+            index["exercises"][e.id] = entry
+    with open(os.path.join(folder, "index.json"), "w", encoding="utf-8") as f:
+        json.dump(index, f, indent=1, sort_keys=True)
+        f.write("\n")
+
+
+def prototypes(tree, exercise):
+    return "\n".join(declaration(tree.regions[exercise.id].text, f) for f in exercise.functions)
+
+
+def variant(tree, exercise):
+    """
+    The whole file with only this exercise's functions in it, global; those of the other
+    exercises are declared.  So they call whoever is linked: the student's, perhaps.
+    """
+    regions = markers.parse(tree.text(exercise.file), exercise.file)
+    new = {r.exercise: prototypes(tree, tree.exercises[r.exercise]) for r in regions}
+    new[exercise.id] = prototypes(tree, exercise) + "\n" + make_global(
+        tree.regions[exercise.id].text, exercise.functions)
+    return markers.splice(tree.text(exercise.file), exercise.file, new)
+
+
+def flavours(e, text, place, modules):
+    """{flavour: object of the variant}"""
+    kind = e.file.split("/")[0]
+    found = {}
+    for flavour, flags in (("unit", COMMON + FRAMES[FRAME_OF[kind]]["flags"]),
+                           ("launcher", ["-std=gnu11", "-O2", "-pthread", "-Ilauncher"])):
+        if flavour == "launcher" and kind != "launcher":
+            continue
+        to = os.path.join(place, "%s.%s" % (e.id, flavour))
+        put(to + ".c", text.encode())
+        run(["gcc"] + [x for x in flags if x not in ("-Wall", "-Wextra", "-g")] +
+            ["-w", "-c", "-o", to, to + ".c"])
+        found[flavour] = to
+    if kind == "host":
+        found["module"] = modules[e.id]
+    return found
+
+
+def kernel_objects(exercises, variants, place, index):
+    """{exercise id: its object as the kernel's build system makes it}"""
+    mine = [e for e in exercises if e.file.startswith("host/")]
+    kdir = kernel_folder()
+    with open(os.path.join(kdir, "include", "generated", "utsrelease.h"), encoding="utf-8") as f:
+        index["release"] = re.search(r'"(.*)"', f.read()).group(1)
+    if not mine:
+        return {}
+    out = os.path.join(place, "kernel")
+    shutil.copytree(os.path.join(TOP, "host"), out)
+    names = {e.id: "exercise_%s" % e.id.replace(".", "_") for e in mine}
+    for e in mine:
+        put(os.path.join(out, names[e.id] + ".c"), variants[e.id].encode())
+    put(os.path.join(out, "Kbuild"), ("obj-m := %s\nccflags-y := -I$(src) -I%s/include -w\n" % (
+        " ".join(n + ".o" for n in names.values()), TOP)).encode())
+    os.remove(os.path.join(out, "Makefile"))
+    run(["make", "-j2", "-C", kdir, "M=" + out] + [n + ".o" for n in names.values()])
+    return {i: os.path.join(out, n + ".o") for i, n in names.items()}
+
+
+def solution_lines(tree, exercises):
+    """
+    Lines that only a solution has: long enough to mean something, and nowhere else in the
+    sources, nor in a stub.  {line: exercise id}
+    """
+    outside = []
+    for where, folders, names in os.walk(tree.top):
+        folders[:] = [f for f in folders if f not in ("build", ".git", "mutants")]
+        for name in names:
+            path = os.path.relpath(os.path.join(where, name), tree.top)
+            if staff_only(path) or path.endswith("lab.json"):
+                continue
+            try:
+                with open(os.path.join(where, name), encoding="utf-8") as f:
+                    text = f.read()
+            except (UnicodeDecodeError, OSError):
+                continue
+            if path.split("/")[0] in markers.FOLDERS and markers.is_source(path):
+                text = markers.splice(text, path, {e.id: "" for e in exercises})
+            outside.append(text)
+    outside, found = "\n".join(outside), {}
+    for e in exercises:
+        for line in tree.regions[e.id].text.splitlines():
+            line = line.strip()
+            if len(line) >= 24 and line not in outside:
+                found[line] = e.id
+    return found
+
+
+STAFF = ("labs/STAFF.md", "labs/KILLS.md", "labs/engine/mutants.py", "labs/engine/handout.py",
+         "labs/engine/reference.py", "labs/engine/staff.py", "labs/templates/",
+         "tests/mutants", "tests/labs/")
+
+
+def staff_only(path):
+    """Files that no student gets."""
+    parts = path.split("/")
+    if path.startswith(STAFF):
+        return True
+    return (len(parts) > 2 and parts[0] == "labs" and parts[1].startswith("lab")
+            and (parts[2] in ("mutants", "hidden", "questions.py", "staff.md")))

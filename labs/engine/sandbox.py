@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""
+Runs what a student wrote, with as few rights as this machine can take away from it.
+
+Three levels; `level()` says which one this machine offers:
+
+    root        namespaces of its own (network, processes, mounts), everything read-only
+                but the scratch folder, another user id, no capabilities
+    user        the same with a user namespace, for people who are not root: the user id
+                is still ours inside, but nothing can be written outside the scratch folder
+    limits      neither is possible: only limits on time, memory, processes and files
+                (and another user id, if we are root)
+
+Whatever the level: CPU time, file size and processes are limited, output beyond a cap is
+thrown away, beyond a second cap it ends the run, and so does the hang detector.
+"""
+
+import os
+import random
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+OUTPUT_KEPT = 256 * 1024
+OUTPUT_MOST = 32 * 1024 * 1024
+FILE_MOST = 256 * 1024 * 1024
+
+# Runs inside the new namespaces.  $1: the scratch folder, $2...: setpriv and the command.
+# Every mount that is not the kernel's own becomes read-only; flags that are there stay.
+INSIDE = r"""
+scratch=$1; shift
+mount --make-rprivate / || exit 125
+mount --bind "$scratch" "$scratch" || exit 125
+while read -r _ at kind flags _; do
+	case $kind in proc|sysfs|devpts|cgroup*|mqueue|securityfs|debugfs|tracefs|bpf) continue ;; esac
+	case $at in "$scratch"*|/proc*|/sys*|/dev|/dev/pts*|/dev/null) continue ;; esac
+	keep=ro
+	for f in nosuid nodev noexec noatime nodiratime relatime; do
+		case ,$flags, in *,$f,*) keep=$keep,$f ;; esac
+	done
+	mount -o "remount,bind,$keep" "$at" 2>/dev/null || mount -t tmpfs -o ro none "$at" 2>/dev/null
+done </proc/self/mounts
+mount -t tmpfs -o size=16m,mode=1777 none /dev/shm 2>/dev/null
+touch /usr/.writable 2>/dev/null && { echo "sandbox: / can still be written" >&2; exit 125; }
+cd "$scratch" && exec "$@"
+"""
+
+_level = None
+
+
+def level():
+    """'root', 'user' or 'limits': tried once, for real."""
+    global _level
+    if _level is None:
+        _level = "limits"
+        wish = os.environ.get("LAB_SANDBOX")
+        for candidate in ([wish] if wish else ["root", "user"]):
+            if candidate == "limits" or (candidate == "root") != (os.geteuid() == 0):
+                continue
+            if not shutil.which("unshare") or not shutil.which("setpriv"):
+                continue
+            with Scratch() as scratch:
+                _level = candidate
+                if run(["true"], scratch, patience=20).status == 0:
+                    break
+            _level = "limits"
+    return _level
+
+
+def describe():
+    return {"root": "namespaces, read-only files, another user",
+            "user": "namespaces, read-only files",
+            "limits": "limits only: this machine gives us no namespaces"}[level()]
+
+
+class Scratch:
+    """A folder that the sandboxed program may write to; removed in the end."""
+
+    def __enter__(self):
+        # Not TMPDIR: it may lie where another user cannot go.
+        self.path = tempfile.mkdtemp(prefix="lg-lab-", dir="/tmp")
+        os.chmod(self.path, 0o755)
+        self.uid = random.randrange(1 << 20, 1 << 24) if os.geteuid() == 0 else os.getuid()
+        os.mkdir(os.path.join(self.path, "tmp"))
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def give(self):
+        """What we put there belongs to the sandboxed user from now on."""
+        if os.geteuid() != 0:
+            return
+        for where, folders, names in os.walk(self.path):
+            for name in folders + names:
+                os.lchown(os.path.join(where, name), self.uid, self.uid)
+        os.chown(self.path, self.uid, self.uid)
+
+
+class Ended:
+    """How a run ended.  why: '' or TIMEOUT or FLOOD."""
+
+    def __init__(self, status, output, why, seconds):
+        self.status = status
+        self.output = output
+        self.why = why
+        self.seconds = seconds
+
+
+def _limits(patience, processes):
+    def apply():
+        os.setsid()
+        def limit(what, value):
+            hard = resource.getrlimit(what)[1]
+            if hard != resource.RLIM_INFINITY:
+                value = min(value, hard)
+            resource.setrlimit(what, (value, value))
+        limit(resource.RLIMIT_CORE, 0)
+        limit(resource.RLIMIT_CPU, int(patience) + 5)
+        limit(resource.RLIMIT_FSIZE, FILE_MOST)
+        limit(resource.RLIMIT_NOFILE, 512)
+        # Counted for the user: with an id of its own the number means these processes.
+        limit(resource.RLIMIT_NPROC, processes if os.geteuid() == 0 else 8192)
+    return apply
+
+
+def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes=200):
+    """Run a command in the sandbox.  -> Ended"""
+    if _level is None:
+        level()
+    scratch.give()
+    uid = scratch.uid
+    drop = []
+    if _level in ("root", "user"):
+        drop = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+        if os.geteuid() == 0:
+            drop += ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+        unshare = ["unshare", "--net", "--ipc", "--uts", "--mount", "--pid", "--fork",
+                   "--kill-child", "--mount-proc"]
+        if _level == "user":
+            unshare.insert(1, "--map-root-user")
+        command = unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path] + drop + list(words)
+    else:
+        command = list(words)
+        if os.geteuid() == 0 and shutil.which("setpriv"):
+            command = ["setpriv", "--no-new-privs", "--reuid", str(uid), "--regid", str(uid),
+                       "--clear-groups"] + command
+    clean = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+             "HOME": scratch.path, "TMPDIR": os.path.join(scratch.path, "tmp"),
+             "LC_ALL": "C", "USER": "student"}
+    clean.update(env or {})
+    begun = time.time()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, cwd=scratch.path, env=clean,
+                               pass_fds=pass_fds, preexec_fn=_limits(patience, processes))
+    why = []
+
+    def stop(reason):
+        why.append(reason)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    timer = threading.Timer(patience, stop, ["TIMEOUT"])
+    timer.start()
+    kept, total = [], 0
+    try:
+        try:
+            process.stdin.write(stdin)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        while True:
+            piece = os.read(process.stdout.fileno(), 65536)
+            if not piece:
+                break
+            if total < OUTPUT_KEPT:
+                kept.append(piece)
+            total += len(piece)
+            if total > OUTPUT_MOST and not why:
+                stop("FLOOD")
+        process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            stop("")
+            process.wait()
+        process.stdout.close()
+        if _level == "limits":
+            end_all_of(uid)
+    text = b"".join(kept)[:OUTPUT_KEPT].decode("utf-8", "replace")
+    return Ended(process.returncode, text, why[0] if why else "", time.time() - begun)
+
+
+def end_all_of(uid):
+    """Without a process namespace: whoever still runs under this run's own user id."""
+    if os.geteuid() != 0 or uid == 0:
+        return
+    for _ in range(100):
+        found = False
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and os.stat("/proc/" + name).st_uid == uid:
+                    os.kill(int(name), signal.SIGKILL)
+                    found = True
+            except OSError:
+                pass
+        if not found:
+            return
+        time.sleep(0.01)
+
+
+def quote(words):
+    return " ".join(shlex.quote(w) for w in words)

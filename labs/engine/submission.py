@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""
+What a student hands in: an archive with the files that hold the lab's regions.
+
+The grader takes nothing from it but the text between the markers, and the answers.  All
+else, makefiles and tests first of all, is the course's own.  Nothing is ever unpacked.
+"""
+
+import io
+import json
+import os
+import stat
+import tarfile
+import time
+import zipfile
+
+from . import markers, questions
+from .labs import LabError
+
+FILE_MOST = 1 << 20
+REGION_MOST = 1 << 16
+ARCHIVE_MOST = 32 << 20
+NAMES_MOST = 20000
+
+
+class Submission:
+    """A folder, .tar, .tar.gz or .zip: names and contents, by way of two functions."""
+
+    def __init__(self, path):
+        self.path = path
+        if os.path.isdir(path):
+            self.names, self.fetch = self.of_folder(path)
+        elif not os.path.isfile(path):
+            raise LabError("%s: there is no such submission" % path)
+        elif os.path.getsize(path) > ARCHIVE_MOST:
+            raise LabError("%s: %d bytes; expected at most %d MiB"
+                           % (path, os.path.getsize(path), ARCHIVE_MOST >> 20))
+        elif zipfile.is_zipfile(path):
+            self.names, self.fetch = self.of_zip(path)
+        elif tarfile.is_tarfile(path):
+            self.names, self.fetch = self.of_tar(path)
+        else:
+            raise LabError("%s: expected a folder, a .tar.gz or a .zip" % path)
+
+    @staticmethod
+    def of_folder(path):
+        names = []
+        for where, folders, files in os.walk(path):
+            folders[:] = [f for f in folders if f not in (".git", "build")]
+            names += [os.path.relpath(os.path.join(where, n), path) for n in files]
+            if len(names) > NAMES_MOST:
+                break
+
+        def fetch(name):
+            full = os.path.join(path, name)
+            # A link could lead to a file that is not theirs; so could a folder on the way.
+            if not stat.S_ISREG(os.lstat(full).st_mode) or not os.path.realpath(full).startswith(
+                    os.path.realpath(path) + os.sep):
+                raise LabError("%s: no ordinary file" % name)
+            with open(full, "rb") as f:
+                return f.read(FILE_MOST + 1)
+        return names, fetch
+
+    @staticmethod
+    def of_zip(path):
+        z = zipfile.ZipFile(path)
+
+        def fetch(name):
+            with z.open(name) as f:
+                return f.read(FILE_MOST + 1)
+        return z.namelist()[:NAMES_MOST], fetch
+
+    @staticmethod
+    def of_tar(path):
+        t = tarfile.open(path)
+        members = {}
+        for m in t:
+            if m.isreg():
+                members[m.name] = m
+            if len(members) > NAMES_MOST:
+                break
+
+        def fetch(name):
+            return t.extractfile(members[name]).read(FILE_MOST + 1)
+        return list(members), fetch
+
+    def text(self, path):
+        """A file, at its place in the tree, in a folder below, or alone; None: not there."""
+        good = [n for n in self.names if n == path or n.endswith("/" + path)] or \
+               [n for n in self.names if n == os.path.basename(path)]
+        if not good:
+            return None
+        try:
+            data = self.fetch(min(good, key=lambda n: (n.count("/"), n)))
+        except (OSError, KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError,
+                RuntimeError) as error:
+            raise LabError("%s cannot be read: %s" % (path, error))
+        if len(data) > FILE_MOST:
+            raise LabError("%s has more than %d bytes" % (path, FILE_MOST))
+        try:
+            return data.decode("utf-8").replace("\r\n", "\n")
+        except UnicodeDecodeError:
+            raise LabError("%s is no UTF-8 text" % path)
+
+    def regions(self, lab, tree):
+        """{exercise id: text, or the error that says why not}"""
+        found = {}
+        for path in sorted({e.file for e in lab.exercises}):
+            mine = [e for e in lab.exercises if e.file == path]
+            try:
+                text = self.text(path)
+                if text is None:
+                    raise LabError("%s is not in the submission" % path)
+                there = {r.exercise: r.text for r in markers.parse(text, path,
+                                                                   set(tree.exercises))}
+                for e in mine:
+                    found[e.id] = there.get(e.id) if e.id in there else LabError(
+                        "%s: there is no LAB %s BEGIN in it" % (path, e.id))
+                    if isinstance(found[e.id], str) and len(found[e.id]) > REGION_MOST:
+                        found[e.id] = LabError("%s: LAB %s has more than %d bytes"
+                                               % (path, e.id, REGION_MOST))
+            except (LabError, markers.MarkerError) as error:
+                found.update({e.id: error for e in mine})
+        return found
+
+    def answers(self, lab):
+        try:
+            return self.text("labs/lab%d/answers.txt" % lab.lab) or ""
+        except LabError:
+            return ""
+
+    def seed(self):
+        try:
+            return json.loads(self.text("submission.json") or "{}").get("seed")
+        except (ValueError, LabError, AttributeError):
+            return None
+
+
+def pack(lab, tree, to):
+    """Write the archive of one lab.  -> names in it"""
+    names = sorted({e.file for e in lab.exercises})
+    for extra in ("answers.txt", "time.txt"):
+        path = "labs/lab%d/%s" % (lab.lab, extra)
+        if os.path.exists(os.path.join(tree.top, path)):
+            names.append(path)
+    about = json.dumps({"lab": lab.lab, "seed": questions.student_seed(tree.top),
+                        "packed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}).encode()
+    with tarfile.open(to, "w:gz") as t:
+        for name in names:
+            t.add(os.path.join(tree.top, name), name, recursive=False)
+        info = tarfile.TarInfo("submission.json")
+        info.size = len(about)
+        t.addfile(info, io.BytesIO(about))
+    return names

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""
+The tree we are in, and what it knows of the reference.
+
+In the course's own tree the reference is simply the source.  In a handout it is a folder
+of objects (labs/reference): one for each exercise, with every name but the exercise's own
+made local.  A region that is not the student's is
+then replaced by a declaration, and the object is linked.  Nobody can read an object; it
+has no line numbers, no names of variables, only code.
+"""
+
+import json
+import os
+import re
+
+from . import markers
+from .labs import TOP, LabError, known_exercises, read_text
+
+
+def declaration(text, name):
+    """The prototype of function `name`, out of its definition in the reference."""
+    m = re.search(r"^((?:[A-Za-z_][^\n;{}()]*?[\s*]))?%s\(([^{};]*)\)\n\{" % re.escape(name),
+                  text, re.M)
+    if not m:
+        raise LabError("no definition of %s(); expected one that begins in column 0, with its "
+                       "brace alone on the next line" % name)
+    kind = re.sub(r"\b(static|inline|__always_inline|noinline)\b\s*", "", m.group(1) or "").strip()
+    return "%s %s(%s);" % (kind, name, re.sub(r"\s+", " ", m.group(2)))
+
+
+def make_global(text, names):
+    """The same functions, for other files to call."""
+    for name in names:
+        m = re.search(r"^((?:[A-Za-z_][^\n;{}()]*?[\s*]))?%s\([^{};]*\)\n\{" % re.escape(name),
+                      text, re.M)
+        if not m:
+            raise LabError("no definition of %s()" % name)
+        kind = re.sub(r"\b(static|inline|__always_inline)\b[ \t]*", "", m.group(1) or "")
+        text = text[:m.start()] + kind.lstrip() + text[m.start() + len(m.group(1) or ""):]
+    return text
+
+
+class Tree:
+    def __init__(self, top=TOP):
+        self.top = top
+        self.exercises = known_exercises(top)
+        self.regions = markers.scan(top, set(self.exercises))
+        self.index = None
+        index = os.path.join(top, "labs", "reference", "index.json")
+        if os.path.exists(index):
+            with open(index, encoding="utf-8") as f:
+                self.index = json.load(f)
+        for e in self.exercises.values():
+            region = self.regions.get(e.id)
+            if not region:
+                raise LabError("%s: there is no LAB %s BEGIN in the sources; expected it in %s"
+                               % (e.where, e.id, e.file))
+            if region.path != e.file:
+                raise LabError("%s: LAB %s is in %s, but lab.json says %s"
+                               % (e.where, e.id, region.path, e.file))
+        self._text = {}
+
+    @property
+    def is_handout(self):
+        return self.index is not None
+
+    def text(self, path):
+        if path not in self._text:
+            self._text[path] = read_text(os.path.join(self.top, path))
+        return self._text[path]
+
+    def mine(self, exercise):
+        """What stands in this tree's region."""
+        return self.regions[exercise.id].text
+
+    def untouched(self, exercise, text):
+        return markers.same_code(text, exercise.stub())
+
+    def objects_for(self, exercise, flavour):
+        entry = self.index["exercises"].get(exercise.id)
+        if not entry:
+            return []
+        if flavour not in entry["objects"]:
+            raise LabError("this handout has no reference of exercise %s for %s; it has %s"
+                           % (exercise.id, flavour, ", ".join(entry["objects"])))
+        return [os.path.join(self.top, "labs", "reference", entry["objects"][flavour])]
+
+    def with_reference(self, path, student=None, flavour="unit"):
+        """
+        A file with the regions of `student` ({exercise id: text}) and the reference in all
+        the others.  -> (text, objects to link)
+        """
+        student = student or {}
+        new, objects = {}, []
+        for region in markers.parse(self.text(path), path):
+            exercise = self.exercises[region.exercise]
+            if exercise.id in student:
+                new[exercise.id] = self.callable(exercise, student[exercise.id])
+            elif self.is_handout and exercise.id in self.index["exercises"]:
+                text = self.index["exercises"][exercise.id]["declaration"]
+                new[exercise.id] = text + "\n"
+                objects += self.objects_for(exercise, flavour)
+        return markers.splice(self.text(path), path, new, sync=True), objects
+
+    def callable(self, exercise, text):
+        """In a handout the reference's objects call it, so it cannot be static."""
+        if self.is_handout and exercise.id in self.index["exercises"]:
+            for name in exercise.functions:
+                try:
+                    text = make_global(text, [name])
+                except LabError:
+                    pass        # not there, or not in our style: the linker will say
+        return text
+
+    def reference_file(self, path):
+        return self.with_reference(path)
+
+    def student_file(self, exercise, text):
+        """-> (text, objects): for a program with one region of the student's."""
+        composed, objects = self.with_reference(exercise.file, {exercise.id: text})
+        return '#line 1 "%s"\n' % exercise.file + composed, objects

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""
+Tier U: the student's file, unchanged, in a program with sanitizers.
+
+Each exercise is tried alone: its region is the student's, everything else the reference.
+So a mistake in 6.1 costs the points of 6.1, and not those of 6.2 to 6.6.
+
+What is not the student's is compiled once and kept by the hash of everything it depends
+on; the student's file is compiled and linked in the sandbox.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import threading
+
+from . import sandbox
+from .labs import BUILD, TOP, LabError, read_text
+from .outcome import ERROR, FAIL, PASS, TIMEOUT, Verdict
+
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+            "-fno-omit-frame-pointer"]
+COMMON = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-g", "-pthread"]
+# What tests/unit/*/Makefile says, too.  objects: from source, always linked.
+FRAMES = {
+    "host": {"tests": "tests/unit/host", "source": "host", "needs":
+             ["hypercalls", "traps", "interrupts", "segments", "page_tables", "shadow"],
+             "help": ["world", "mmu"], "folders": ["host", "include", "tests/unit/host"],
+             "flags": ["-Itests/unit/host", "-Ihost", "-Iinclude", "-fno-sanitize=alignment"]},
+    "launcher": {"tests": "tests/unit/launcher", "source": "launcher", "needs": [], "help": [],
+                 "folders": ["launcher", "include", "tests/unit/launcher"],
+                 "flags": ["-Itests/unit/launcher", "-Ilauncher"]},
+}
+PATIENCE = float(os.environ.get("LAB_PATIENCE", "20"))
+_lock = threading.Lock()
+_locks = {}
+
+
+class Program:
+    """One cmocka program of a lab: "frame/name" in the names of its tests."""
+
+    def __init__(self, lab, key):
+        frame, _, name = key.partition("/")
+        if frame not in FRAMES:
+            raise LabError("%s: program %s: there is no frame '%s'; expected one of %s"
+                           % (lab.where, key, frame, ", ".join(FRAMES)))
+        self.key, self.frame_name, self.name = key, frame, name
+        self.frame = FRAMES[frame]
+        more = lab.programs.get(key) or {}
+        for k in more:
+            if k not in ("needs", "ldflags", "source"):
+                raise LabError("%s: program %s: unknown key '%s'; expected needs, ldflags or "
+                               "source" % (lab.where, key, k))
+        self.source = more.get("source", "%s/test_%s.c" % (self.frame["tests"], name))
+        self.needs = more.get("needs", self.frame["needs"])
+        self.ldflags = more.get("ldflags", [])
+
+
+def headers_hash(top, folders):
+    """One hash for all headers that a file of these folders may include."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for where, sub, names in os.walk(os.path.join(top, folder)):
+            sub.sort()
+            for name in sorted(names):
+                if name.endswith(".h"):
+                    with open(os.path.join(where, name), "rb") as f:
+                        digest.update(name.encode() + f.read())
+    return digest.hexdigest()
+
+
+def trusted_object(path, text, flags, headers, place):
+    """Compile what is ours; -> the kept object."""
+    words = [os.environ.get("CC", "gcc")] + COMMON + flags + ["-c"]
+    key = hashlib.sha256("\0".join(words + [path, headers, text]).encode()).hexdigest()[:32]
+    folder = os.path.join(BUILD, "labs", "objects")
+    kept = os.path.join(folder, key + ".o")
+    with _lock:
+        mine = _locks.setdefault(key, threading.Lock())
+    with mine:
+        if not os.path.exists(kept):
+            os.makedirs(folder, exist_ok=True)
+            fresh = "%s.%d" % (kept, os.getpid())
+            p = subprocess.run(words + ["-x", "c", "-o", fresh, "-"], cwd=place,
+                               input=('#line 1 "%s"\n' % path + text).encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if p.returncode:
+                raise LabError("%s does not compile: %s"
+                               % (path, p.stdout.decode("utf-8", "replace")[-800:]))
+            os.replace(fresh, kept)
+    return kept
+
+
+def sources_for(frame, scratch, top=TOP):
+    """Copies what the compiler may read into the scratch folder."""
+    for folder in frame["folders"]:
+        for where, _, names in os.walk(os.path.join(top, folder)):
+            to = os.path.join(scratch, os.path.relpath(where, top))
+            os.makedirs(to, exist_ok=True)
+            for name in names:
+                if name.endswith((".h", ".inc")):
+                    shutil.copy(os.path.join(where, name), to)
+
+
+def prepare(lab, tree):
+    """Compile all that is ours for this lab's programs."""
+    for key in sorted({t.test.rsplit("/", 1)[0] for e in lab.exercises for t in e.tests
+                       if not is_guest(t.test)}):
+        objects_of(Program(lab, key), tree, None)
+
+
+def objects_of(program, tree, student):
+    """Objects of a program but for the student's file (student: its path, or None)."""
+    frame = program.frame
+    headers = headers_hash(TOP, frame["folders"])
+    flags = SANITIZE + frame["flags"]
+    found = [trusted_object("labs/engine/runner.c",
+                            read_text(os.path.join(TOP, "labs/engine/runner.c")),
+                            [], "", TOP),
+             trusted_object(program.source, read_text(os.path.join(TOP, program.source)),
+                            flags, headers, TOP)]
+    for name in frame["help"]:
+        path = "%s/%s.c" % (frame["tests"], name)
+        found.append(trusted_object(path, read_text(os.path.join(TOP, path)), flags, headers, TOP))
+    for name in program.needs:
+        path = "%s/%s.c" % (frame["source"], name)
+        if path != student:
+            text, more = tree.reference_file(path)
+            found.append(trusted_object(path, text, flags, headers, TOP))
+            found += more
+    return found
+
+
+def is_guest(test):
+    return test.split("/", 1)[0] in ("guest", "hostile")
+
+
+def try_exercise(exercise, tree, text, seed, tests=None):
+    """
+    Run the unit tests of one exercise with `text` in its region.
+    -> {test name: Verdict}; names as in lab.json.
+    """
+    lab = exercise.lab
+    tests = [t for t in tests or exercise.tests if not is_guest(t.test)]
+    verdicts = {}
+    keys = []
+    for t in tests:
+        key = t.test.rsplit("/", 1)[0]
+        if key not in keys:
+            keys.append(key)
+    if not keys:
+        return verdicts
+    with sandbox.Scratch() as scratch:
+        composed, more = tree.student_file(exercise, text)
+        place = os.path.join(scratch.path, exercise.file)
+        programs = [Program(lab, key) for key in keys]
+        for program in programs:
+            sources_for(program.frame, scratch.path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "w", encoding="utf-8") as f:
+            f.write(composed)
+        os.makedirs(os.path.join(scratch.path, "objects"))
+        script, seen = ["set -e"], set()
+        for program in programs:
+            frame = program.frame_name
+            if frame not in seen:
+                seen.add(frame)
+                script.append(sandbox.quote(["gcc"] + COMMON + SANITIZE + program.frame["flags"] +
+                                            ["-c", "-o", frame + ".o", exercise.file]))
+            names = []
+            for k, o in enumerate(objects_of(program, tree, exercise.file) + more):
+                name = "objects/%s-%d.o" % (program.name, k)
+                shutil.copy(o, os.path.join(scratch.path, name))
+                names.append(name)
+            script.append(sandbox.quote(
+                ["gcc"] + COMMON + SANITIZE + ["-o", program.name, frame + ".o"] + names +
+                program.ldflags + ["-Wl,--wrap=_cmocka_run_group_tests", "-lcmocka"]))
+        built = sandbox.run(["sh", "-c", "\n".join(script)], scratch, patience=120)
+        if built.status != 0:
+            why = compiler_says(built.output) or "does not compile: %s" % built.output[-300:]
+            if built.why:
+                why = "the compiler was stopped: %s" % built.why
+            return {t.test: Verdict(FAIL, why, built.output) for t in tests}
+        for program in programs:
+            mine = [t for t in tests if t.test.rsplit("/", 1)[0] == program.key]
+            verdicts.update(run_program(program, mine, scratch, seed))
+    return verdicts
+
+
+def compiler_says(output):
+    for line in output.splitlines():
+        if re.search(r"error:|undefined reference|multiple definition", line):
+            return "does not compile: " + line.strip()
+    return ""
+
+
+def run_program(program, tests, scratch, seed):
+    nonce = secrets.token_hex(16)
+    names = [t.test.rsplit("/", 1)[1] for t in tests]
+    logs = os.path.join(scratch.path, "logs-" + program.name)
+    os.makedirs(logs, exist_ok=True)
+    out, into = os.pipe()        # the way of the verdicts
+    text = []
+
+    def read():
+        with os.fdopen(out, "rb") as f:
+            text.append(f.read(1 << 20))
+            while f.read(1 << 16):
+                pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        ended = sandbox.run(
+            ["./" + program.name], scratch, patience=PATIENCE * (len(names) + 1),
+            stdin=(nonce + "\n").encode(), pass_fds=(into,), processes=64,
+            env={"LAB_VERDICTS": str(into), "LAB_TESTS": ",".join(names),
+                 "LAB_PATIENCE": "%d" % PATIENCE, "LAB_LOGS": logs,
+                 "SEED": str(seed), "CMOCKA_MESSAGE_OUTPUT": "TAP",
+                 "ASAN_OPTIONS": "detect_leaks=0:handle_segv=2:hard_rss_limit_mb=1500",
+                 "UBSAN_OPTIONS": "print_stacktrace=0"})
+    finally:
+        os.close(into)
+        reader.join()
+    said = {}
+    for line in text[0].decode("utf-8", "replace").splitlines():
+        words = line.split(" ", 3)
+        if len(words) >= 3 and words[0] == nonce:
+            said.setdefault(words[1], (words[2], words[3] if len(words) > 3 else ""))
+    verdicts = {}
+    for t, name in zip(tests, names):
+        log = ""
+        try:
+            with open(os.path.join(logs, name + ".log"), encoding="utf-8", errors="replace") as f:
+                log = f.read(1 << 18)
+        except OSError:
+            pass
+        word, why = said.get(name, (None, ""))
+        if word == "PASS":
+            verdicts[t.test] = Verdict(PASS, "", log)
+        elif word == "TIMEOUT":
+            verdicts[t.test] = Verdict(TIMEOUT, why, log)
+        elif word == "FAIL":
+            verdicts[t.test] = Verdict(FAIL, reason(log) or why, log)
+        elif word == "ERROR" or ended.status == 125:
+            verdicts[t.test] = Verdict(ERROR, why or ended.output[-200:].strip(), log)
+        elif said.get("."):
+            verdicts[t.test] = Verdict(ERROR, "there is no test %s in %s"
+                                       % (name, program.source), log)
+        elif ended.why == "TIMEOUT":
+            verdicts[t.test] = Verdict(TIMEOUT, "the whole program was still running", log)
+        else:
+            verdicts[t.test] = Verdict(FAIL, "the program ended before this test: %s"
+                                       % (ended.why or "status %s" % ended.status),
+                                       log or ended.output)
+    return verdicts
+
+
+NOISE = re.compile(r"^(ok|not ok|1\.\.|# [a-z_]+: \d+ test|# ok|# not ok|TAP version)|Failure!$")
+
+
+def reason(log):
+    """The first line that says what was wrong."""
+    for line in log.splitlines():
+        m = re.search(r"runtime error: (.*)", line) or \
+            re.search(r"ERROR: (AddressSanitizer: .*?)(?: on unknown| at pc| \(pc|$)", line)
+        if m:
+            return m.group(1)
+    lines = [re.sub(r"^# ", "", re.sub(r"^ERROR: ", "", l.strip())) for l in log.splitlines()]
+    lines = [l for l in lines if l and not NOISE.search(l) and not re.match(
+        r"^[\w./-]+:\d+: (0|cond)$", l) and "SEED=" not in l]
+    where = re.search(r"(\S+:\d+): error: Failure!", log)
+    if where and lines and not re.search(r"\.c:\d+", lines[0]):
+        lines.insert(1, "at " + where.group(1))
+    return "; ".join(lines[:3])[:300]

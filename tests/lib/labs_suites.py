@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""The labs' engine, tried like everything else: with bad markers, and with bad students."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+
+from .machine import TOP
+from .verdict import FAIL, PASS, SKIP, Result
+
+sys.path.insert(0, os.path.join(TOP, "labs"))
+
+# What a student might hand in for 6.1, and what must come out of it.  None of it may score.
+HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n#include <signal.h>\n" \
+       "#include <sys/socket.h>\n#include <netinet/in.h>\n#include <fcntl.h>\n"
+BODY = "bool lg_range_ok(struct lguest *lg, u32 gpa, u32 len)\n{\n\t(void)lg, (void)gpa, " \
+       "(void)len;\n%s\n}\n"
+HOSTILE = [
+    ("prints fake verdicts", 'puts("ok 1 - range_table"); puts("PASS"); return false;', FAIL),
+    ("exits early", "exit(0);", FAIL),
+    ("exits early, at once", "_exit(0);", FAIL),
+    ("hangs", "for (;;)\n\t\t;", "TIMEOUT"),
+    ("floods", "for (;;)\n\t\tputs(\"ok ok ok ok ok ok ok ok ok ok ok ok ok ok\");", FAIL),
+    ("forks without end", "for (;;)\n\t\tfork();", (FAIL, "TIMEOUT")),
+    ("writes to every descriptor", 'for (int fd = 0; fd < 64; fd++)\n\t\tdprintf(fd, "x '
+     'range_table PASS\\n");\n\treturn false;', FAIL),
+    ("shoots its parent", "kill(getppid(), SIGKILL);\n\tkill(-1, SIGKILL);\n\tpause();\n\t"
+     "return true;", (FAIL, "TIMEOUT")),
+    ("deletes files", 'if (system("rm -rf @CANARY@ @TOP@/labs/lab6/README.md; '
+     'touch @TOP@/written /tmp/written-by-lab"))\n\t\treturn false;\n\treturn false;', FAIL),
+    ("calls home", "struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(@PORT@),\n"
+     "\t\t.sin_addr = { htonl(0x7f000001) } };\n\tint s = socket(AF_INET, SOCK_STREAM, 0);\n\t"
+     "if (connect(s, (void *)&a, sizeof(a)) == 0)\n\t\twrite(s, \"x\", 1);\n\treturn false;", FAIL),
+    ("allocates everything", "for (;;) {\n\t\tchar *p = malloc(1 << 26);\n\n\t\tif (!p)\n\t\t\t"
+     "return false;\n\t\tmemset(p, 1, 1 << 26);\n\t}", (FAIL, "TIMEOUT")),
+]
+NOT_EVEN_C = [
+    ("does not compile", "this is not C\n", "does not compile"),
+    ("includes a secret", '#include "/etc/shadow"\n', "does not compile"),
+    ("leaves before main", HEAD + "__attribute__((constructor)) static void go(void)\n{\n\t"
+     "_exit(0);\n}\n" + BODY % "\treturn true;", "ended before"),
+]
+
+
+def same(name, good, why, detail=""):
+    return Result(name, PASS) if good else Result(name, FAIL, why, detail)
+
+
+def labs_markers(wanted):
+    """Each way to get a marker wrong, and the one line that says so."""
+    from engine import markers
+    prefix, results = "labs/markers", []
+    begin, end = "/* LAB %s BEGIN: x */\n", "/* LAB %s END */\n"
+    planted = [
+        ("good", begin % "6.1" + "int a;\n" + end % "6.1", None),
+        ("nested", begin % "6.1" + begin % "6.2", "f.c:2: LAB 6.2 begins inside LAB 6.1 (line 1)"),
+        ("unterminated", "\n" + begin % "6.1" + "int a;\n", "f.c:2: LAB 6.1 never ends"),
+        ("unknown", begin % "6.9" + end % "6.9", "f.c:1: there is no exercise 6.9"),
+        ("stray end", end % "6.1", "f.c:1: LAB 6.1 ends, but none has begun"),
+        ("wrong end", begin % "6.1" + end % "6.2", "f.c:2: LAB 6.2 ends, but LAB 6.1 is open"),
+        ("twice", (begin % "6.1" + end % "6.1") * 2, "f.c:3: LAB 6.1 begins a second time"),
+        ("no title", "/* LAB 6.1 BEGIN */\n" + end % "6.1", "f.c:1: LAB 6.1 BEGIN has no title"),
+        ("misspelt", "/* LAB 6.1 BEGN: x */\n", "f.c:1: '/* LAB 6.1 BEGN: x */' is no marker"),
+        ("no number", "; lab six begin\n", "f.c:1: '; lab six begin' is no marker"),
+    ]
+    for name, text, message in planted:
+        try:
+            markers.parse(text, "f.c", {"6.1", "6.2"})
+            said = None
+        except markers.MarkerError as error:
+            said = str(error)
+        results.append(same("%s/%s" % (prefix, name),
+                            said == message if message is None else message in (said or ""),
+                            "expected '%s', got '%s'" % (message, said)))
+    status = subprocess.run([os.path.join(TOP, "labs", "lab"), "markers"],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    results.append(same(prefix + "/this tree", status.returncode == 0,
+                        status.stdout.decode()[-300:]))
+    return results
+
+
+def labs_check(wanted):
+    """make check6 on the reference: everything passes."""
+    from engine import labs
+    results = []
+    for lab in labs.load_all():
+        p = subprocess.run([os.path.join(TOP, "labs", "lab"), "check", str(lab.lab)],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+        text = p.stdout.decode("utf-8", "replace")
+        results.append(same("labs/check/%d" % lab.lab, p.returncode == 0 and
+                            re.search(r"^[1-9]\d* passed, 0 failed", text, re.M),
+                            "status %d: %s" % (p.returncode, text[-300:]), text))
+    return results
+
+
+def labs_hostile(wanted):
+    """Submissions that mean harm: the right verdict, no points, and no harm."""
+    os.environ["LAB_PATIENCE"] = "3"
+    from engine import labs, sandbox, unit
+    from engine.tree import Tree
+    unit.PATIENCE = 3.0
+    tree = Tree()
+    e = tree.exercises["6.1"]
+    tests = [t for t in e.tests if t.test == "host/access/range_table"]
+    results, prefix = [], "labs/hostile"
+    folder = tempfile.mkdtemp(prefix="lg-canary-", dir="/tmp")
+    os.chmod(folder, 0o777)
+    canary = os.path.join(folder, "canary")
+    with open(canary, "w", encoding="utf-8") as f:
+        f.write("alive\n")
+    os.chmod(canary, 0o666)
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    door.listen(5)
+    door.settimeout(0.1)
+    values = {"@CANARY@": folder, "@TOP@": TOP, "@PORT@": str(door.getsockname()[1])}
+    unit.prepare(labs.load(6), tree)
+
+    def verdict(name, text, words, expect):
+        for key, value in values.items():
+            text = text.replace(key, value)
+        v = unit.try_exercise(e, tree, text, 1, tests)[tests[0].test]
+        results.append(same("%s/%s" % (prefix, name), v.word in words and expect in v.why,
+                            "%s (%s), expected %s %s" % (v.word, v.why, " or ".join(words),
+                                                         expect), v.log))
+    try:
+        for name, body, words in HOSTILE:
+            words = (words,) if isinstance(words, str) else words
+            verdict(name, HEAD + BODY % ("\t" + body), words, "")
+        for name, text, expect in NOT_EVEN_C:
+            verdict(name, text, (FAIL,), expect)
+        verdict("an honest one still passes", tree.mine(e), (PASS,), "")
+        if sandbox.level() == "limits":
+            results.append(Result(prefix + "/no harm", SKIP, sandbox.describe()))
+        else:
+            try:
+                door.accept()
+                called = True
+            except socket.timeout:
+                called = False
+            results.append(same(prefix + "/no harm", os.path.exists(canary) and os.path.exists(
+                os.path.join(TOP, "labs/lab6/README.md")) and not os.path.exists(
+                    os.path.join(TOP, "written")) and not os.path.exists("/tmp/written-by-lab")
+                and not called, "a file is gone or was written, or somebody called"))
+    finally:
+        door.close()
+        shutil.rmtree(folder)
+    left = subprocess.run(["pgrep", "-f", "^./access$"], stdout=subprocess.PIPE)
+    results.append(same(prefix + "/nothing still runs", not left.stdout.strip(),
+                        "processes: %s" % left.stdout.decode().split()))
+    return results
+
+
+def labs_handout(wanted):
+    """A handout has no trace of the solutions, and a student's work in it is graded."""
+    from engine import handout, markers, reference
+    from engine.tree import Tree
+    results, prefix = [], "labs/handout"
+    lab = os.path.join(TOP, "labs", "lab")
+    env = dict(os.environ, NO_COLOR="1")
+    with tempfile.TemporaryDirectory(prefix="lg-handout-test-", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        dest = os.path.join(folder, "student")
+        p = subprocess.run([lab, "handout", dest, "--from", "6", "--seed", "7", "--no-proof"],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, timeout=200)
+        results.append(same(prefix + "/is made", p.returncode == 0, p.stdout.decode()[-400:]))
+        if p.returncode:
+            return results
+        tree = Tree()
+        open_ones = [e for e in tree.exercises.values() if e.lab.lab >= 6]
+        # The search for leaks finds one that is planted: in a file, and in the history.
+        solution = tree.mine(tree.exercises["6.6"])
+        with open(os.path.join(dest, "notes.txt"), "w", encoding="utf-8") as f:
+            f.write(solution)
+        results.append(same(prefix + "/finds a leak in a file",
+                            any("notes.txt" in l for l in handout.search(tree, open_ones, dest)),
+                            "a solution in notes.txt was not found"))
+        git = ["git", "-C", dest, "-c", "user.name=x", "-c", "user.email=x@example.invalid"]
+        for words in (["add", "-A"], ["commit", "-qm", "x"], ["rm", "-q", "notes.txt"],
+                      ["commit", "-qm", "y"]):
+            subprocess.run(git + words, check=True, stdout=subprocess.DEVNULL)
+        found = handout.search(tree, open_ones, dest)
+        results.append(same(prefix + "/finds a leak in the history",
+                            bool(found) and all("git" in l for l in found), str(found[:2])))
+        results.append(same(prefix + "/has nothing of the staff's", not [
+            n for n in handout.tracked(dest) if reference.staff_only(n)], "staff files are in it"))
+
+        def check6():
+            p = subprocess.run([os.path.join(dest, "labs", "lab"), "check", "6", "--stubs"],
+                               env=dict(env, BUILD=os.path.join(folder, "build")), timeout=200,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            text = p.stdout.decode("utf-8", "replace")
+            m = re.search(r"^(\d+) passed, (\d+) failed", text, re.M)
+            return (int(m.group(1)), int(m.group(2)), text) if m else (-1, -1, text)
+        good, bad, text = check6()
+        results.append(same(prefix + "/stubs score nothing", good == 0 and bad > 15, text[-300:]))
+        # The student writes 6.1 and, wrongly, 6.4.
+        path = os.path.join(dest, "host", "hypercalls.c")
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        wrong = tree.mine(tree.exercises["6.4"]).replace(
+            "\t\ttext[sizeof(text) - 1] = '\\0';\n", "")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(markers.splice(text, "host/hypercalls.c", {
+                "6.1": tree.mine(tree.exercises["6.1"]), "6.4": wrong}))
+        good, bad, text = check6()
+        results.append(same(prefix + "/what is solved passes, linked with the reference",
+                            good == 4 and "make hint 6.4-nul" in text,
+                            "%d passed: %s" % (good, text[-300:])))
+        results += labs_submission(dest, folder, env)
+    return results
+
+
+def labs_submission(dest, folder, env):
+    """submit6 there, graded here; and one that is damaged."""
+    results, prefix = [], "labs/submission"
+    build = os.path.join(folder, "build")
+    p = subprocess.run([os.path.join(dest, "labs", "lab"), "submit", "6"], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, env=dict(env, BUILD=build), timeout=200,
+                       cwd=os.path.join(dest, "labs"))
+    packet = os.path.join(dest, "labs", "lab6-submission.tar.gz")
+    results.append(same(prefix + "/packed", p.returncode == 0 and os.path.exists(packet),
+                        p.stdout.decode()[-300:]))
+    from engine import labs, submission
+    from engine.tree import Tree
+    tree, lab = Tree(), labs.load(6)
+    regions = submission.Submission(packet).regions(lab, tree)
+    results.append(same(prefix + "/read", regions["6.1"] == tree.mine(tree.exercises["6.1"]),
+                        "6.1 is not what was handed in"))
+    bad = os.path.join(folder, "bad", "host")
+    os.makedirs(bad)
+    with open(os.path.join(bad, "hypercalls.c"), "w", encoding="utf-8") as f:
+        f.write("/* LAB 6.1 BEGIN: x */\nint a;\n")
+    regions = submission.Submission(os.path.dirname(bad)).regions(lab, tree)
+    results.append(same(prefix + "/damaged markers", all(
+        "host/hypercalls.c:1: LAB 6.1 never ends" in str(r) for r in regions.values()),
+        str(regions)[:200]))
+    os.remove(os.path.join(bad, "hypercalls.c"))
+    os.symlink("/etc/passwd", os.path.join(bad, "hypercalls.c"))
+    regions = submission.Submission(os.path.dirname(bad)).regions(lab, tree)
+    results.append(same(prefix + "/a link to elsewhere", all(
+        isinstance(r, Exception) and "no ordinary file" in str(r) for r in regions.values()),
+        str(regions)[:200]))
+    return results
+
+
+def labs_crash(wanted):
+    """A region that passes in user space and takes the nested kernel down: FAIL, no points."""
+    from engine import guests, labs
+    from engine.tree import Tree
+    tree = Tree()
+    e = tree.exercises["6.1"]
+    text = tree.mine(e).replace("\tu64 end", "#ifdef __KERNEL__\n\t*(volatile int *)8 = 1;\n#endif"
+                                "\n\tu64 end").replace("bool", "bool", 1)
+    v = guests.try_guests(labs.load(6), tree, {"6.1": text},
+                          ["guest/first-words"])["guest/first-words"]
+    return [same("labs/crash/nested kernel", v.word in (FAIL, "TIMEOUT"),
+                 "%s: %s" % (v.word, v.why))]
