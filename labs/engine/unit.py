@@ -24,19 +24,26 @@ from .outcome import ERROR, FAIL, PASS, TIMEOUT, Verdict
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all",
             "-fno-omit-frame-pointer"]
 COMMON = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-g", "-pthread"]
-# What tests/unit/*/Makefile says, too.  objects: from source, always linked.
 FRAMES = {
-    "host": {"tests": "tests/unit/host", "source": "host", "needs":
-             ["hypercalls", "traps", "interrupts", "segments", "page_tables", "shadow"],
-             "help": ["world", "mmu"], "folders": ["host", "include", "tests/unit/host"],
+    "host": {"tests": "tests/unit/host", "source": "host",
+             "folders": ["host", "include", "tests/unit/host"],
              "flags": ["-Itests/unit/host", "-Ihost", "-Iinclude", "-fno-sanitize=alignment"]},
-    "launcher": {"tests": "tests/unit/launcher", "source": "launcher", "needs": [], "help": [],
+    "launcher": {"tests": "tests/unit/launcher", "source": "launcher",
                  "folders": ["launcher", "include", "tests/unit/launcher"],
                  "flags": ["-Itests/unit/launcher", "-Ilauncher"]},
 }
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "20"))
 _lock = threading.Lock()
 _locks = {}
+
+
+def variables(path):
+    """The simple variables of a makefile, as lists: what the tests link is said there, once."""
+    found, text = {}, re.sub(r"\\\n", " ", read_text(path))
+    for name, value in re.findall(r"^(\w+)\s*:?=[ \t]*(.*)$", text, re.M):
+        found[name] = re.sub(r"\$\((\w+)\)", lambda m: " ".join(found.get(m.group(1), [])),
+                             value).split()
+    return found
 
 
 class Program:
@@ -49,14 +56,19 @@ class Program:
                            % (lab.where, key, frame, ", ".join(FRAMES)))
         self.key, self.frame_name, self.name = key, frame, name
         self.frame = FRAMES[frame]
+        make = variables(os.path.join(TOP, self.frame["tests"], "Makefile"))
         more = lab.programs.get(key) or {}
         for k in more:
             if k not in ("needs", "ldflags", "source"):
                 raise LabError("%s: program %s: unknown key '%s'; expected needs, ldflags or "
                                "source" % (lab.where, key, k))
         self.source = more.get("source", "%s/test_%s.c" % (self.frame["tests"], name))
-        self.needs = more.get("needs", self.frame["needs"])
-        self.ldflags = more.get("ldflags", [])
+        self.needs = more.get("needs") or make.get(name + "_NEEDS") or make.get("PURE")
+        self.ldflags = more.get("ldflags") or make.get(name + "_LDFLAGS", [])
+        self.help = make.get("HELP", [])
+        if not self.needs:
+            raise LabError("%s: program %s: which sources does it need? expected 'needs'"
+                           % (lab.where, key))
 
 
 def headers_hash(top, folders):
@@ -121,7 +133,7 @@ def objects_of(program, tree, student):
                             [], "", TOP),
              trusted_object(program.source, read_text(os.path.join(TOP, program.source)),
                             flags, headers, TOP)]
-    for name in frame["help"]:
+    for name in program.help:
         path = "%s/%s.c" % (frame["tests"], name)
         found.append(trusted_object(path, read_text(os.path.join(TOP, path)), flags, headers, TOP))
     for name in program.needs:
