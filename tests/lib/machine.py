@@ -2,6 +2,8 @@
 """Runs things in the nested machine, by way of tools/nested, and reads its log."""
 
 import os
+import socket
+import shutil
 import re
 import secrets
 import signal
@@ -253,3 +255,49 @@ def counter_result(prefix, last):
         return Result(name, FAIL, "expected 0 guests, pinned pages and tables at the end, "
                       "got %(guests)s, %(pinned)s and %(tables)s" % last)
     return Result(name, PASS)
+
+
+class NmiRain:
+    """NMIs from QEMU's monitor, from the line `nmi-start` of a batch to `nmi-stop`."""
+
+    def __init__(self, seconds_between=0.004):
+        self.folder = tempfile.mkdtemp(prefix="lg-nmi-")
+        self.path = os.path.join(self.folder, "monitor")
+        self.extra = ["--monitor", self.path]
+        self.sent = 0
+        self._between = seconds_between
+        self._stopped = threading.Event()
+        self._threads = []
+
+    def _inject(self):
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(self.path)
+                s.settimeout(0.2)
+                while not self._stopped.is_set():
+                    s.sendall(b"nmi\n")
+                    self.sent += 1
+                    time.sleep(self._between)
+                    try:
+                        s.recv(65536)
+                    except socket.timeout:
+                        pass
+        except OSError:
+            pass
+
+    def on_line(self, line):
+        if line.strip() == "nmi-start":
+            t = threading.Thread(target=self._inject)
+            t.start()
+            self._threads.append(t)
+        elif line.strip() == "nmi-stop":
+            self._stopped.set()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self._stopped.set()
+        for t in self._threads:
+            t.join()
+        shutil.rmtree(self.folder, ignore_errors=True)

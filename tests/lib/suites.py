@@ -567,45 +567,10 @@ def make_nmi(config, seconds_between=0.004):
                 "/bin/launcher", "/bin/launcher --stats=/tmp/%s.json" % n)))
         plan += [("say", "nmi-stop"), ("run", "after", 5, count),
                  ("run", "json", 5, "cat /tmp/*.json")]
-        folder = tempfile.mkdtemp(prefix="lg-nmi-")
-        path = os.path.join(folder, "monitor")
-        stopped = threading.Event()
-        sent = [0]
-        threads = []
-
-        def inject():
-            try:
-                with socket.socket(socket.AF_UNIX) as s:
-                    s.connect(path)
-                    s.settimeout(0.2)
-                    while not stopped.is_set():
-                        s.sendall(b"nmi\n")
-                        sent[0] += 1
-                        time.sleep(seconds_between)
-                        try:
-                            s.recv(65536)
-                        except socket.timeout:
-                            pass
-            except OSError:
-                pass
-
-        def on_line(line):
-            if line.strip() == "nmi-start":
-                t = threading.Thread(target=inject)
-                t.start()
-                threads.append(t)
-            elif line.strip() == "nmi-stop":
-                stopped.set()
-
-        try:
+        with machine.NmiRain(seconds_between) as rain:
             outcome, steps, last = batch(
                 Config(config.kernel, config.cpu, config.smp, "loglevel=0"), plan,
-                [elf(n) for n in names], 300, on_line, ["--monitor", path])
-        finally:
-            stopped.set()
-            for t in threads:
-                t.join()
-            shutil.rmtree(folder, ignore_errors=True)
+                [elf(n) for n in names], 300, rain.on_line, rain.extra)
         results = []
         for n in names:
             if n not in steps:
@@ -618,8 +583,8 @@ def make_nmi(config, seconds_between=0.004):
             return sum(int(w) for w in step.output.split() if w.isdigit())
         got = total(steps["after"]) - total(steps["before"])
         # Some fall together while one is being handled; most must arrive.
-        results.append(check(prefix + "/counted", sent[0] >= 100 and got >= sent[0] // 3,
-                             "%d sent, the nested kernel counted %d" % (sent[0], got)))
+        results.append(check(prefix + "/counted", rain.sent >= 100 and got >= rain.sent // 3,
+                             "%d sent, the nested kernel counted %d" % (rain.sent, got)))
         hits = {k: sum(int(v) for v in re.findall(r'"%s":\s*(\d+)' % k, steps["json"].output))
                 for k in ("nmi_exits", "nmi_switcher", "entry_aborts")}
         results.append(check(prefix + "/hits", hits["nmi_exits"] > 0,
