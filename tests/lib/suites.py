@@ -250,18 +250,21 @@ def make_reasons(config):
     return suite
 
 
+def device_program():
+    status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "device"),
+                                  "BUILD=" + BUILD], 60)
+    if status != 0:
+        raise Broken("tests/device does not build: %s" % machine.tail(output, 2))
+    return need(os.path.join(BUILD, "tests", "device"), "make -C tests/device")
+
+
 def make_device(config):
     """/dev/lguest itself: what it says to a Launcher that does everything wrong."""
     prefix = "device/%s" % config
 
     def suite(wanted):
-        status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "device"),
-                                      "BUILD=" + BUILD], 60)
-        if status != 0:
-            return [Result(prefix, ERROR, "tests/device does not build: %s"
-                           % machine.tail(output, 2), output)]
-        program = need(os.path.join(BUILD, "tests", "device"), "make -C tests/device")
-        outcome = nested(config, ["./device"], files=[program + ":/root/device"], patience=60)
+        outcome = nested(config, ["./device"], files=[device_program() + ":/root/device"],
+                         patience=60)
         lines = re.findall(r"^(ok|not ok) ([^:\n]+)(?:: (.*))?$", outcome.output, re.M)
         results = [check("%s/%s" % (prefix, name), word == "ok", why) for word, name, why in lines]
         if outcome.status != 0 or len(lines) < 42:
@@ -1058,6 +1061,19 @@ def typos(wanted):
 
 
 # ---- TeachOS ----------------------------------------------------------------------
+
+# All that a Launcher can offer, for a self-test that leaves nothing out.
+SELFTEST_DEVICES = "--rng --net=user --block=/root/disk.img"
+
+
+def selftest_files():
+    """The disk of SELFTEST_DEVICES: an ext2 file system, fresh."""
+    path = os.path.join(BUILD, "tests", "selftest-disk.img")
+    with open(path, "wb") as f:
+        f.truncate(4 << 20)
+    subprocess.run(["mkfs.ext2", "-q", "-F", path], check=True, timeout=30)
+    return [path + ":/root/disk.img"]
+
 
 def make_selftest(config):
     """TeachOS's own self-test, both builds."""
