@@ -34,8 +34,8 @@ TEST_KERNELS ?= $(shell tools/nested kernel tested 2>/dev/null)
 
 PARTS := Preparation Guest Drivers Launcher Host Switcher Mastery
 LABS := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,lab$(n))
-TARGETS := all run setup doctor test test-quick test-sid bench $(LABS) $(PARTS) Beer Puppy \
-	check-story kernel host launcher teachos iso test-iso clean distclean help
+TARGETS := all run setup doctor test test-quick test-sid coverage bench $(LABS) $(PARTS) Beer \
+	Puppy check-story kernel host launcher teachos iso test-iso clean distclean help
 
 MAKEFLAGS += --no-print-directory
 
@@ -113,6 +113,10 @@ test-sid: ready placed inmates
 	+@HOST_KERNEL=sid KERNEL= KDIR= tools/build-host
 	@HOST_KERNEL=sid KERNEL= KDIR= tests/run --quick --kernel sid $(ARGS)
 
+# All paths of the Host, and how often each was taken; an empty cell fails.
+coverage: host placed inmates
+	@tests/coverage $(ARGS)
+
 bench: host placed inmates
 	@tests/bench $(ARGS)
 
@@ -169,6 +173,7 @@ help:
 	@echo "make run            ... and gives you TeachOS's shell in a nested machine (Ctrl-A x leaves)"
 	@echo "make test           the whole test suite;  make test-quick: the part for in between"
 	@echo "make test-sid       with the newest kernel of Debian sid"
+	@echo "make coverage       which paths of the Host all of this takes, by its own count"
 	@echo "make bench          what things cost, counted in instructions"
 	@echo "make iso            TeachOS, and the lab host, as images that a PC boots by itself"
 	@echo "make test-iso       the self-tests from those images"
