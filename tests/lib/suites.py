@@ -400,6 +400,8 @@ def make_net(config):
                              ("--net=raw:no", "there is no such card")):
             results.append(expect("refuses " + option, "status %s: 25" % option in text and
                                   "launcher: %s: %s" % (option, says) in text, "it does not"))
+        return results + log_results(prefix, outcome.log)
+    return suite
 
 
 def make_sandbox(config):
