@@ -7,27 +7,31 @@
  * first.  That order matters more for a Guest than for a machine: a frame that was
  * used a moment ago is one that the Host has at hand already.
  *
- * A freed frame is filled with junk.  Whoever still believes in it finds out soon,
- * and not on a rainy day in production.
+ * A freed frame begins with junk.  Whoever still believes in it finds out soon, and not
+ * on a rainy day in production.  Those that come back full of zeros (page tables that
+ * were taken apart, entry by entry) have a list of their own: whoever wants zeros next is
+ * spared a thousand stores.
  */
 #include "kernel.h"
 
 struct frame {
-	u32 next, prev;		/* in the free list, by number; NONE ends it */
+	u32 next, prev;		/* free: in a list, by number; NONE ends it */
+	/* not free: next is a word for the owner, see frame_note() */
 	u32 refs;		/* 0: free */
 };
 
 #define NONE 0u			/* frame 0 is never free: its address means "none" */
 
 static struct frame *frames;
-static u32 frame_count, free_head, free_count, usable_count;
+static u32 frame_count, free_count, usable_count;
+static u32 free_head, clean_head;
 
-static void free_push(u32 n)
+static void free_push(u32 n, u32 *head)
 {
-	frames[n] = (struct frame){.next = free_head, .prev = NONE};
-	if (free_head != NONE)
-		frames[free_head].prev = n;
-	free_head = n;
+	frames[n] = (struct frame){.next = *head, .prev = NONE};
+	if (*head != NONE)
+		frames[*head].prev = n;
+	*head = n;
 	free_count++;
 }
 
@@ -37,12 +41,14 @@ static void free_remove(u32 n)
 
 	if (f->prev != NONE)
 		frames[f->prev].next = f->next;
-	else
+	else if (free_head == n)
 		free_head = f->next;
+	else
+		clean_head = f->next;
 	if (f->next != NONE)
 		frames[f->next].prev = f->prev;
 	free_count--;
-	f->refs = 1;
+	*f = (struct frame){.refs = 1};
 }
 
 static bool within(u32 n, u32 begin, u32 end)
@@ -72,7 +78,7 @@ void frame_init(u32 first_free, u32 memory)
 		    within(n, boot_info.ramdisk, boot_info.ramdisk + boot_info.ramdisk_size))
 			frames[n].refs = 1;
 		else
-			free_push(n);
+			free_push(n, &free_head);
 	}
 	frames[0].refs = 1;
 	usable_count = free_count;
@@ -90,7 +96,7 @@ static struct frame *frame_of(u32 phys)
 
 u32 frame_alloc(void)
 {
-	u32 n = free_head;
+	u32 n = free_head != NONE ? free_head : clean_head;
 
 	if (n == NONE)
 		return 0;
@@ -100,8 +106,14 @@ u32 frame_alloc(void)
 
 u32 frame_alloc_zeroed(void)
 {
-	u32 phys = frame_alloc();
+	u32 phys;
 
+	if (clean_head != NONE) {
+		phys = clean_head * PAGE_SIZE;
+		free_remove(clean_head);
+		return phys;
+	}
+	phys = frame_alloc();
 	if (phys)
 		memset(phys_to_virt(phys), 0, PAGE_SIZE);
 	return phys;
@@ -117,9 +129,20 @@ void frame_put(u32 phys)
 	if (--frame_of(phys)->refs)
 		return;
 #ifdef CONFIG_DEBUG
-	memset(phys_to_virt(phys), JUNK_BYTE, PAGE_SIZE);
+	memset(phys_to_virt(phys), JUNK_BYTE, JUNK_LENGTH);
 #endif
-	free_push(phys / PAGE_SIZE);
+	free_push(phys / PAGE_SIZE, &free_head);
+}
+
+void frame_put_zeroed(u32 phys)
+{
+	if (--frame_of(phys)->refs == 0)
+		free_push(phys / PAGE_SIZE, &clean_head);
+}
+
+u32 *frame_note(u32 phys)
+{
+	return &frames[phys / PAGE_SIZE].next;
 }
 
 u32 frame_refs(u32 phys)

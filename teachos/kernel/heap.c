@@ -68,7 +68,7 @@ void kfree(void *object)
 	if (slab->magic != SLAB_MAGIC)
 		panic("kfree(%p): no object of ours", object);
 #ifdef CONFIG_DEBUG
-	memset(object, JUNK_BYTE, slab->size);
+	memset(object, JUNK_BYTE, slab->size < JUNK_LENGTH ? slab->size : JUNK_LENGTH);
 #endif
 	*(void **)object = free_objects[slab->class];
 	free_objects[slab->class] = object;

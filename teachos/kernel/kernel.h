@@ -176,7 +176,12 @@ u32 frames_free(void);
 u32 frames_total(void);
 void *kstack_alloc(void);		/* KSTACK_SIZE bytes, contiguous; NULL: none */
 void kstack_free(void *base);
-#define JUNK_BYTE 0xa5			/* what a freed page is full of */
+/* The same, by an owner who knows that it is full of zeros. */
+void frame_put_zeroed(u32 phys);
+/* A word that goes with a frame that is not free; 0 when it was allocated. */
+u32 *frame_note(u32 phys);
+#define JUNK_BYTE 0xa5			/* what a freed page, or object, begins with */
+#define JUNK_LENGTH 128u
 
 /* ---- heap.c -------------------------------------------------------------- */
 void *kmalloc(u32 size);		/* up to 2032 bytes, 16-aligned; NULL: none */
@@ -186,7 +191,8 @@ void kfree(void *object);
 extern u32 kernel_root;
 void paging_init(void);
 u32 root_create(void);			/* kernel part shared, user part empty; 0: none */
-void root_clear_user(u32 root);		/* gives every user page and table back */
+/* Give every user page and table back.  Within a batch of the caller's. */
+void root_clear_user(u32 root);
 void root_destroy(u32 root);
 bool root_fork(u32 from, u32 to);	/* every page shared, copied when written to */
 pte_t *pte_lookup(u32 root, u32 va);	/* NULL: no table there */

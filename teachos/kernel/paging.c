@@ -12,6 +12,8 @@ extern char kernel_text_start[], kernel_rodata_end[];
 
 u32 kernel_root, current_root;
 
+#define STRIP (PAGE_SIZE / 32)
+
 static pte_t *table_at(pte_t entry)
 {
 	return phys_to_virt(pte_phys(entry));
@@ -47,6 +49,13 @@ pte_t *pte_lookup(u32 root, u32 va)
 	return dir && (*dir & PTE_P) ? table_at(*dir) + pt_index(va) : NULL;
 }
 
+/* Notes that an entry is about to be used: see "Strips" below. */
+static pte_t *used(pte_t *entry)
+{
+	*frame_note(virt_to_phys(entry) & ~PAGE_MASK) |= 1u << (((u32)entry & PAGE_MASK) / STRIP);
+	return entry;
+}
+
 pte_t *pte_create(u32 root, u32 va)
 {
 	pte_t *dir = dir_entry(root, va, true);
@@ -56,9 +65,9 @@ pte_t *pte_create(u32 root, u32 va)
 
 		if (!table)
 			return NULL;
-		*dir = table | DIR_FLAGS;
+		*used(dir) = table | DIR_FLAGS;
 	}
-	return dir ? table_at(*dir) + pt_index(va) : NULL;
+	return dir ? used(table_at(*dir) + pt_index(va)) : NULL;
 }
 
 /* Maps an absent page.  Absent becomes present: nobody has to be told. */
@@ -131,35 +140,78 @@ void root_switch(u32 root)
 	pv.load_root(root);
 }
 
+/* Roots that were given back, with the kernel part still in them; the first entry of the
+ * user part leads to the next. */
+#define SPARE_ROOTS 8u
+static u32 spare_roots, spare_root_count;
+
 u32 root_create(void)
 {
-	u32 root = frame_alloc_zeroed(), first = top_index(KERNEL_BASE);
+	u32 root = spare_roots, first = top_index(KERNEL_BASE);
+	pte_t *top;
 
+	if (root) {
+		top = phys_to_virt(root);
+		spare_roots = *top;
+		spare_root_count--;
+		*top = 0;
+		return root;
+	}
+	root = frame_alloc_zeroed();
+	top = phys_to_virt(root);
 	if (root)
-		memcpy((pte_t *)phys_to_virt(root) + first,
-		       (pte_t *)phys_to_virt(kernel_root) + first,
+		memcpy(top + first, (pte_t *)phys_to_virt(kernel_root) + first,
 		       (TOP_ENTRIES - first) * sizeof(pte_t));
 	return root;
 }
 /*:*/
 
-/*G:340 Taking an address space apart
+/*G:340 Strips
  *
- * The Host may have a shadow of this root, and will find it again by the root's
- * address, for a root is recycled like any frame.  So each slot that goes away is
- * told: clear the entry, then SET_PGD.  A batch sends them all with one trip.
+ * A table has a thousand entries, and of a small process's three are in use.  fork has to
+ * look at all of them, and exit again: that was most of what both cost.  So each table has
+ * a table of contents, in the word that frame.c keeps for whoever owns a frame: bit n
+ * says that something may be in the n-th of its 32 strips of 128 bytes.  Whoever makes an
+ * entry sets the bit.  Nobody clears one before the whole table goes.
  */
 struct walk {
 	u32 root, to;		/* to: only for a fork */
-	bool (*table)(struct walk *w, pte_t *table, u32 va);
+	u32 changed;		/* entries of which somebody has to be told */
+	bool (*page)(struct walk *w, pte_t *entry, u32 va);
+	void (*table)(struct walk *w, pte_t *entry);	/* after its pages; may be NULL */
 };
 
-/* Calls w->table for each table of the user half; stops when one says false. */
-static bool walk_tables(struct walk *w, pte_t *directory, u32 count, u32 va)
+/* Calls w->page for each page below the table, in order; stops when one says false. */
+static bool walk_table(struct walk *w, pte_t *table, u32 va)
 {
-	for (; count--; directory++, va += DIR_SPAN)
-		if ((*directory & PTE_P) && !w->table(w, table_at(*directory), va))
-			return false;
+	u32 strips = *frame_note(virt_to_phys(table)), i, end;
+
+	for (; strips; strips &= strips - 1) {
+		i = __builtin_ctz(strips) * (STRIP / sizeof(pte_t));
+		for (end = i + STRIP / sizeof(pte_t); i < end; i++)
+			if ((table[i] & PTE_P) && !w->page(w, &table[i], va + i * PAGE_SIZE))
+				return false;
+	}
+	return true;
+}
+
+/* The same for all tables of a directory; strips: which part of it. */
+static bool walk_directory(struct walk *w, pte_t *directory, u32 strips, u32 va)
+{
+	u32 i, end;
+
+	strips &= *frame_note(virt_to_phys(directory) & ~PAGE_MASK);
+	for (; strips; strips &= strips - 1) {
+		i = __builtin_ctz(strips) * (STRIP / sizeof(pte_t));
+		for (end = i + STRIP / sizeof(pte_t); i < end; i++) {
+			if (!(directory[i] & PTE_P))
+				continue;
+			if (!walk_table(w, table_at(directory[i]), va + i * DIR_SPAN))
+				return false;
+			if (w->table)
+				w->table(w, &directory[i]);
+		}
+	}
 	return true;
 }
 
@@ -169,54 +221,67 @@ static bool walk_user(struct walk *w)
 #ifdef CONFIG_PAE
 	u32 i;
 
-	for (i = 0; i < top_index(USER_TOP); i++)
-		if ((top[i] & PTE_P) &&
-		    !walk_tables(w, table_at(top[i]), PT_ENTRIES, i << TOP_SHIFT))
+	for (i = 0; i < top_index(USER_TOP); i++) {
+		if (!(top[i] & PTE_P))
+			continue;
+		if (!walk_directory(w, table_at(top[i]), ~0u, i << TOP_SHIFT))
 			return false;
+		if (w->table)
+			w->table(w, &top[i]);
+	}
 	return true;
 #else
-	return walk_tables(w, top, top_index(USER_TOP), 0);
+	return walk_directory(w, top, (1u << (top_index(USER_TOP) * sizeof(pte_t) / STRIP)) - 1, 0);
 #endif
 }
+/*:*/
 
-static bool table_free(struct walk *w, pte_t *table, u32 va)
+/*G:345 Taking an address space apart
+ *
+ * The Host may have a shadow of this root, and will find it again by the root's
+ * address, for a root is recycled like any frame.  So each slot that goes away is
+ * told: clear the entry, then SET_PGD.  A batch sends them all with one trip.
+ *
+ * Each entry is cleared on the way, so the tables come back as clean as they were made.
+ */
+static bool page_free(struct walk *w, pte_t *entry, u32 va)
 {
-	u32 i;
-
 	(void)w;
 	(void)va;
-	for (i = 0; i < PT_ENTRIES; i++)
-		if (table[i] & PTE_P)
-			frame_put(pte_phys(table[i]));
-	frame_put(virt_to_phys(table));
+	frame_put(pte_phys(*entry));
+	*entry = 0;
 	return true;
+}
+
+static void table_free(struct walk *w, pte_t *entry)
+{
+	u32 table = pte_phys(*entry);
+
+	*entry = 0;
+	if (virt_to_phys(entry) - w->root < PAGE_SIZE)
+		pv.top_changed(w->root, entry - (pte_t *)phys_to_virt(w->root));
+	frame_put_zeroed(table);
 }
 
 void root_clear_user(u32 root)
 {
-	struct walk w = {.root = root, .table = table_free};
-	pte_t *top = phys_to_virt(root);
-	u32 i;
+	struct walk w = {.root = root, .page = page_free, .table = table_free};
 
 	walk_user(&w);
-	pv.batch_begin();
-	for (i = 0; i < top_index(USER_TOP); i++) {
-		if (!(top[i] & PTE_P))
-			continue;
-#ifdef CONFIG_PAE
-		frame_put(pte_phys(top[i]));	/* the directory itself */
-#endif
-		top[i] = 0;
-		pv.top_changed(root, i);
-	}
-	pv.batch_end();
 }
 
 void root_destroy(u32 root)
 {
 	ASSERT(root != kernel_root && root != current_root);
 	root_clear_user(root);
-	frame_put(root);
+	if (spare_root_count == SPARE_ROOTS) {
+		frame_put(root);
+		return;
+	}
+	*frame_note(root) = 0;
+	*(pte_t *)phys_to_virt(root) = spare_roots;
+	spare_roots = root;
+	spare_root_count++;
 }
 /*:*/
 
@@ -225,34 +290,41 @@ void root_destroy(u32 root)
  * fork() promises a copy of everything, and usually the child throws it away a
  * moment later.  So nothing is copied: both sides get the same frames, read-only,
  * with a note in a bit that the processor leaves to us.  Whoever writes first gets
- * a fault, and a copy (vm.c).  The parent's own entries lose their RW here, which
- * takes a right away: that must be told, once for all.
+ * a fault, and a copy (vm.c).
+ *
+ * The parent's own entries lose their RW here, which takes a right away: that must be
+ * told.  For a few entries one by one, as then all others stay at hand; for many, by
+ * saying "forget everything of mine".
  */
-static bool table_share(struct walk *w, pte_t *table, u32 va)
-{
-	pte_t *to = NULL;
-	u32 i;
+#define FEW 24u
 
-	for (i = 0; i < PT_ENTRIES; i++) {
-		if (!(table[i] & PTE_P))
-			continue;
-		if (!to && !(to = pte_create(w->to, va)))
-			return false;
-		if (table[i] & PTE_RW)
-			table[i] = (table[i] & ~(pte_t)PTE_RW) | PTE_COW;
-		frame_get(pte_phys(table[i]));
-		to[i] = table[i];
+static bool page_share(struct walk *w, pte_t *entry, u32 va)
+{
+	pte_t *to = pte_create(w->to, va);
+
+	if (!to)
+		return false;
+	if (*entry & PTE_RW) {
+		*entry = (*entry & ~(pte_t)PTE_RW) | PTE_COW;
+		if (++w->changed <= FEW)
+			pv.pte_changed(w->root, va, *entry);
 	}
+	frame_get(pte_phys(*entry));
+	*to = *entry;
 	return true;
 }
 
 bool root_fork(u32 from, u32 to)
 {
-	struct walk w = {.root = from, .to = to, .table = table_share};
-	bool done = walk_user(&w);
+	struct walk w = {.root = from, .to = to, .page = page_share};
+	bool done;
 
 	ASSERT(from == current_root);
-	pv.flush_user();
+	pv.batch_begin();
+	done = walk_user(&w);
+	if (w.changed > FEW)
+		pv.flush_user();
+	pv.batch_end();
 	return done;
 }
 /*:*/

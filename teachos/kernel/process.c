@@ -88,7 +88,7 @@ static struct process *process_alloc(const char *name)
 
 	if (!p)
 		return NULL;
-	memset(p, 0, sizeof(*p));
+	memset((u8 *)p + FPU_SIZE, 0, sizeof(*p) - FPU_SIZE);	/* the first part: see fpu_used */
 	strcopy(p->name, name, sizeof(p->name));
 	p->magic = PROCESS_MAGIC;
 	p->root = root_create();
@@ -234,8 +234,10 @@ int process_exec(const char *path, struct arguments *args, struct trap_frame *fr
 	}
 	current->root = root;
 	current->area_count = 0;
+	pv.batch_begin();
 	root_switch(root);
 	root_destroy(old);
+	pv.batch_end();
 	fpu_forget(current);
 	memset(current->tls, 0, sizeof(current->tls));
 	tls_load(current->tls);
@@ -288,6 +290,7 @@ void process_exit(int status)
 		if (current->file[i])
 			file_put(current->file[i]);
 	fpu_forget(current);
+	pv.batch_begin();		/* to the next change of process, which ends it */
 	root_switch(kernel_root);	/* never saw off the branch you sit on */
 	current->root = 0;
 	root_destroy(root);

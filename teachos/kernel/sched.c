@@ -101,14 +101,14 @@ static void change_process(struct process *next)
 	next->switches++;
 	if (next->magic != PROCESS_MAGIC || *(u32 *)next->kstack != PROCESS_MAGIC)
 		panic("process %d ran over the end of its kernel stack", next->pid);
+	pv.batch_begin();
 	if (next != &kernel_process) {	/* which never sees ring 3 */
-		pv.batch_begin();
 		root_switch(next->root);
 		pv.set_kernel_stack((u32)next->kstack + KSTACK_SIZE);
 		tls_load(next->tls);
 		fpu_switch_to(next);
-		pv.batch_end();
 	}
+	pv.batch_end();
 	switch_stacks(&prev->esp, next->esp);
 }
 
