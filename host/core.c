@@ -18,6 +18,17 @@
 #include <linux/version.h>
 #include "guest.h"
 
+/* For the tracepoint of an exit: traps that the Switcher delivered without us. */
+static u64 lg_direct_traps(struct lguest *lg)
+{
+	u64 sum = lg->pages->direct_count_syscall;
+	unsigned int i;
+
+	for (i = 0; i < 32; i++)
+		sum += lg->pages->direct_count[i];
+	return sum;
+}
+
 #define CREATE_TRACE_POINTS
 #include "lg_trace.h"
 
@@ -26,6 +37,7 @@ static void run_section(struct lg_guest *g)
 	struct lguest *lg = &g->lg;
 	unsigned int interrupt = 0;
 	enum lg_result r;
+	bool ours;
 
 	lg_count(lg, sections);
 	lg_arch_section_begin(g);
@@ -34,12 +46,12 @@ static void run_section(struct lg_guest *g)
 			r = lg_before_entry(lg);
 			if (r != LG_RESUME)
 				break;
-			trace_lguest_enter(lg_regs(lg)->cs, lg_regs(lg)->eip);
+			trace_lguest_enter(lg);
 			lg_count(lg, switches);
-			if (!lg_arch_enter(g, &interrupt))
-				break;
-			trace_lguest_exit(lg_regs(lg)->trapno, lg_regs(lg)->error,
-					  lg_regs(lg)->cs, lg_regs(lg)->eip);
+			ours = lg_arch_enter(g, &interrupt);
+			trace_lguest_exit(lg);
+			if (!ours)
+				break;		/* Linux': an interrupt, an NMI */
 			lg_note_exit(lg);
 		} else {
 			lg_count(lg, restarts);

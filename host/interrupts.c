@@ -16,9 +16,11 @@
 void lg_irq_raise(struct lguest *lg, unsigned int irq)
 {
 	u32 bit = 1u << irq;
+	bool again = __atomic_fetch_or(&lg->irqs, bit, __ATOMIC_SEQ_CST) & bit;
 
-	if (__atomic_fetch_or(&lg->irqs, bit, __ATOMIC_SEQ_CST) & bit)
+	if (again)
 		lg_count(lg, irq_coalesced);
+	lg_trace_irq(lg, irq, again);
 }
 
 static u32 candidates(struct lguest *lg)

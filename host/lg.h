@@ -114,6 +114,18 @@ enum lg_want {
 };
 /*:*/
 
+/* How a page fault ended, for the tracepoint; it is the counters fill_* and fault_* that
+ * say more, and was and now. */
+#define LG_FAULTS(X) \
+	X(FILL,		"fill") \
+	X(STACK,	"stack") \
+	X(ABSENT,	"absent") \
+	X(PROTECTION,	"protection")
+#define LG_FAULT_ENUM(name, text) LG_FAULT_##name,
+enum lg_fault { LG_FAULTS(LG_FAULT_ENUM) LG_FAULT_COUNT };
+#undef LG_FAULT_ENUM
+#define LG_FAULT_NAME(name, text) { LG_FAULT_##name, text },
+
 /* A gate of the Guest's IDT, as far as we keep it (ABI.md 5.1). */
 struct lg_gate {
 	u32 offset;

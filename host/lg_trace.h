@@ -12,23 +12,55 @@
 
 #include <linux/tracepoint.h>
 
+/*
+ * The Guest itself is passed, and what is interesting is picked only when somebody
+ * listens: see TP_fast_assign, which is compiled into core.c alone.
+ */
 TRACE_EVENT(lguest_enter,
-	TP_PROTO(u32 cs, u32 eip),
-	TP_ARGS(cs, eip),
-	TP_STRUCT__entry(__field(u32, cs) __field(u32, eip)),
-	TP_fast_assign(__entry->cs = cs; __entry->eip = eip;),
-	TP_printk("cs %#x eip %#x", __entry->cs, __entry->eip)
+	TP_PROTO(struct lguest *lg),
+	TP_ARGS(lg),
+	TP_STRUCT__entry(__field(u32, cs) __field(u32, eip) __field(u32, esp)
+			 __field(u32, eflags) __field(u32, cr3)),
+	TP_fast_assign(__entry->cs = lg_regs(lg)->cs; __entry->eip = lg_regs(lg)->eip;
+		       __entry->esp = lg_regs(lg)->esp; __entry->eflags = lg_regs(lg)->eflags;
+		       __entry->cr3 = lg->linear ? 0 : lg->cr3;),
+	TP_printk("cs %#x eip %#x esp %#x eflags %#x cr3 %#x", __entry->cs, __entry->eip,
+		  __entry->esp, __entry->eflags, __entry->cr3)
 );
 
+/* direct: traps that the Switcher gave to the Guest by itself, since CREATE. */
 TRACE_EVENT(lguest_exit,
-	TP_PROTO(u32 trapno, u32 error, u32 cs, u32 eip),
-	TP_ARGS(trapno, error, cs, eip),
-	TP_STRUCT__entry(__field(u32, trapno) __field(u32, error) __field(u32, cs)
-			 __field(u32, eip)),
-	TP_fast_assign(__entry->trapno = trapno; __entry->error = error; __entry->cs = cs;
-		       __entry->eip = eip;),
-	TP_printk("trap %#x error %#x cs %#x eip %#x", __entry->trapno, __entry->error,
-		  __entry->cs, __entry->eip)
+	TP_PROTO(struct lguest *lg),
+	TP_ARGS(lg),
+	TP_STRUCT__entry(__field(u32, trapno) __field(u32, error) __field(u32, cr2)
+			 __field(u32, cs) __field(u32, eip) __field(u32, eflags)
+			 __field(u32, ss) __field(u32, esp) __field(u32, ebp)
+			 __field(u32, eax) __field(u32, ebx) __field(u32, ecx)
+			 __field(u32, edx) __field(u32, esi) __field(u32, edi)
+			 __field(u64, direct)),
+	TP_fast_assign(
+		struct lg_trap_frame *regs = lg_regs(lg);
+
+		__entry->trapno = regs->trapno;
+		__entry->error = regs->error;
+		__entry->cr2 = lg->pages->cr2;
+		__entry->cs = regs->cs;
+		__entry->eip = regs->eip;
+		__entry->eflags = regs->eflags;
+		__entry->ss = regs->ss;
+		__entry->esp = regs->esp;
+		__entry->ebp = regs->ebp;
+		__entry->eax = regs->eax;
+		__entry->ebx = regs->ebx;
+		__entry->ecx = regs->ecx;
+		__entry->edx = regs->edx;
+		__entry->esi = regs->esi;
+		__entry->edi = regs->edi;
+		__entry->direct = lg_direct_traps(lg);
+	),
+	TP_printk("trap %#x error %#x cs %#x eip %#x cr2 %#x esp %#x eflags %#x direct %llu",
+		  __entry->trapno, __entry->error, __entry->cs, __entry->eip, __entry->cr2,
+		  __entry->esp, __entry->eflags, __entry->direct)
 );
 
 /* By value: a pointer would force the arguments into memory even when nobody listens. */
@@ -43,15 +75,30 @@ TRACE_EVENT(lguest_hypercall,
 		  __entry->arg3, __entry->arg4, __entry->ring ? " from the ring" : "")
 );
 
+#define X(name, text) TRACE_DEFINE_ENUM(LG_FAULT_##name);
+LG_FAULTS(X)
+#undef X
+TRACE_DEFINE_ENUM(LG_FAULT_COUNT);
+
+/*
+ * outcome: LG_FAULT_*.  directory, pte: what the Guest's tables say.  was, now: the entry
+ * of the shadow before and after.
+ */
 TRACE_EVENT(lguest_page_fault,
-	TP_PROTO(u32 gva, u32 error, u32 eip, const char *what),
-	TP_ARGS(gva, error, eip, what),
-	TP_STRUCT__entry(__field(u32, gva) __field(u32, error) __field(u32, eip)
-			 __field(const char *, what)),
-	TP_fast_assign(__entry->gva = gva; __entry->error = error; __entry->eip = eip;
-		       __entry->what = what;),
-	TP_printk("%s gva %#x error %#x eip %#x", __entry->what, __entry->gva, __entry->error,
-		  __entry->eip)
+	TP_PROTO(struct lguest *lg, u32 gva, u32 error, u32 outcome, u64 directory, u64 pte,
+		 u64 was, u64 now),
+	TP_ARGS(lg, gva, error, outcome, directory, pte, was, now),
+	TP_STRUCT__entry(__field(u64, directory) __field(u64, pte) __field(u64, was)
+			 __field(u64, now) __field(u32, gva) __field(u32, error)
+			 __field(u32, eip) __field(u32, outcome)),
+	TP_fast_assign(__entry->directory = directory; __entry->pte = pte; __entry->was = was;
+		       __entry->now = now; __entry->gva = gva; __entry->error = error;
+		       __entry->eip = lg_regs(lg)->eip; __entry->outcome = outcome;),
+	TP_printk("%s gva %#x error %#x eip %#x directory %#llx pte %#llx shadow %#llx -> %#llx",
+		  __print_symbolic(__entry->outcome, LG_FAULTS(LG_FAULT_NAME)
+				   { LG_FAULT_COUNT, "?" }),
+		  __entry->gva, __entry->error, __entry->eip, __entry->directory, __entry->pte,
+		  __entry->was, __entry->now)
 );
 
 TRACE_EVENT(lguest_inject,
@@ -62,6 +109,17 @@ TRACE_EVENT(lguest_inject,
 		       __entry->handler = handler;),
 	TP_printk("vector %u error %#x handler %#x", __entry->vector, __entry->error,
 		  __entry->handler)
+);
+
+/* In the context of whoever raises it; guest is the thread that runs the Guest. */
+TRACE_EVENT(lguest_irq,
+	TP_PROTO(struct lguest *lg, u32 irq, bool again),
+	TP_ARGS(lg, irq, again),
+	TP_STRUCT__entry(__field(u32, guest) __field(u32, irq) __field(u32, again)),
+	TP_fast_assign(__entry->guest = task_pid_nr(lg_guest_of(lg)->task); __entry->irq = irq;
+		       __entry->again = again;),
+	TP_printk("guest %u irq %u%s", __entry->guest, __entry->irq,
+		  __entry->again ? " pending already" : "")
 );
 
 TRACE_EVENT(lguest_kill,

@@ -39,8 +39,10 @@ static inline u64 lg_os_phys(const void *page);
 
 /* Tracepoints. */
 static inline void lg_trace_hypercall(struct lguest *lg, const struct hcall_args *args, bool ring);
-static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, const char *what);
+static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, u32 outcome,
+				       u64 directory, u64 pte, u64 was, u64 now);
 static inline void lg_trace_inject(struct lguest *lg, unsigned int vector, u32 error);
+static inline void lg_trace_irq(struct lguest *lg, unsigned int irq, bool again);
 
 #ifdef __KERNEL__
 #include "os_kernel.h"

@@ -29,14 +29,20 @@ static inline void lg_trace_hypercall(struct lguest *lg, const struct hcall_args
 			       ring);
 }
 
-static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, const char *what)
+static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, u32 outcome,
+				       u64 directory, u64 pte, u64 was, u64 now)
 {
-	trace_lguest_page_fault(gva, error, (u32)lg_regs(lg)->eip, what);
+	trace_lguest_page_fault(lg, gva, error, outcome, directory, pte, was, now);
 }
 
 static inline void lg_trace_inject(struct lguest *lg, unsigned int vector, u32 error)
 {
 	trace_lguest_inject(vector, error, (u32)lg_regs(lg)->eip);
+}
+
+static inline void lg_trace_irq(struct lguest *lg, unsigned int irq, bool again)
+{
+	trace_lguest_irq(lg, irq, again);
 }
 
 #endif

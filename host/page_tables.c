@@ -246,7 +246,9 @@ static noinline enum lg_result reflect_fault(struct lguest *lg, u32 gva, u32 err
 		if (lg->pae && (w->pte & LG_PTE_NX))
 			theirs |= error & LG_PF_FETCH;
 	}
-	lg_trace_page_fault(lg, gva, theirs, "reflect");
+	lg_trace_page_fault(lg, gva, theirs,
+			    w->present ? LG_FAULT_PROTECTION : LG_FAULT_ABSENT, w->directory,
+			    w->pte, 0, 0);
 	r = lg_deliver(lg, LG_VECTOR_PF, true, theirs);
 	if (r != LG_RESUME)
 		return r;
@@ -315,9 +317,10 @@ static noinline enum lg_result heal(struct lguest *lg, u32 error)
  * The heart of it.  `error` is the CPU's, about OUR tables; what the Guest is told, if
  * anything, is about ITS tables.
  */
-static __always_inline enum lg_result fill(struct lguest *lg, u32 gva, u32 error, struct walk *w)
+static __always_inline enum lg_result fill(struct lguest *lg, u32 gva, u32 error, struct walk *w,
+					   u32 outcome)
 {
-	u64 *slot, entry;
+	u64 *slot, entry, was;
 
 	if (!check_pte(lg, w->pte))
 		return LG_OUT;
@@ -329,16 +332,18 @@ static __always_inline enum lg_result fill(struct lguest *lg, u32 gva, u32 error
 
 	set_accessed_dirty(lg, w, error & LG_PF_WRITE);
 	entry = shadow_entry(lg, w->pte);
-	if (*slot != entry) {
-		count_fill(lg, error, *slot);
+	was = *slot;
+	if (was != entry) {
+		count_fill(lg, error, was);
 		*slot = entry;
 	}
+	lg_trace_page_fault(lg, gva, error, outcome, w->directory, w->pte, was, entry);
 	return LG_RESUME;
 }
 
 enum lg_result lg_page_fault(struct lguest *lg, u32 gva, u32 error)
 {
-	struct walk w = { .present = false };
+	struct walk w = { .present = false, .directory = 0, .pte = 0 };
 	enum lg_result r;
 
 	if (unlikely(gva >= LG_RESERVED))
@@ -349,10 +354,9 @@ enum lg_result lg_page_fault(struct lguest *lg, u32 gva, u32 error)
 	if (!w.present || !access_allowed(&w, error))
 		return reflect_fault(lg, gva, error, &w);
 
-	r = fill(lg, gva, error, &w);
+	r = fill(lg, gva, error, &w, LG_FAULT_FILL);
 	if (r != LG_RESUME)
 		return r;
-	lg_trace_page_fault(lg, gva, error, "fill");
 	/* A supervisor's access to a user page: will it pass now? */
 	if (!(error & LG_PF_USER) && (w.directory & w.pte & LG_PTE_USER))
 		return heal(lg, error);
@@ -414,7 +418,7 @@ enum lg_result lg_pin_stack(struct lguest *lg)
 				w.present ? "not writable" : "not mapped");
 			return LG_OUT;
 		}
-		r = fill(lg, gva, LG_PF_WRITE, &w);
+		r = fill(lg, gva, LG_PF_WRITE, &w, LG_FAULT_STACK);
 		if (r != LG_RESUME)
 			return r;
 		lg_count(lg, stack_pins);

@@ -177,8 +177,14 @@ static void lay_out_device(const struct bus *bus, const struct device *dev)
 
 void bus_lay_out(struct bus *bus)
 {
-	for (unsigned i = 0; i < bus->devices; i++)
-		lay_out_device(bus, bus->device[i]);
+	for (unsigned i = 0; i < bus->devices; i++) {
+		struct device *dev = bus->device[i];
+
+		lay_out_device(bus, dev);
+		for (unsigned k = 0; k < dev->queues; k++)
+			trace_mark("Q 0x%x %u %s %u", (uint32_t)dev->queue[k].vq.gpa,
+				   dev->queue[k].irq, dev->name, k);
+	}
 }
 /*:*/
 
@@ -313,6 +319,7 @@ void queue_serve(struct queue *q)
 
 	pthread_mutex_lock(&q->lock);
 	if (q->running && !dev->broken) {
+		trace_mark("B 0x%x", (uint32_t)q->vq.gpa);
 		q->serve(q);
 		if (vq_wants_interrupt(&q->vq))
 			host_irq(q->irq);	/* a Guest that has just died does not mind */
@@ -322,6 +329,7 @@ void queue_serve(struct queue *q)
 			    (unsigned)(q - dev->queue), q->vq.error);
 			say("the %s is off until the Guest resets it", dev->name);
 		}
+		trace_mark("E");
 	}
 	pthread_mutex_unlock(&q->lock);
 }

@@ -212,7 +212,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	const struct net_wish *net;
 	struct luggage luggage;
 	uint8_t mac[6];
-	char **args = calloc((size_t)argc + 32 + 5 * o->disks, sizeof(*args)), **to = args;
+	char **args = calloc((size_t)argc + 36 + 5 * o->disks, sizeof(*args)), **to = args;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -256,6 +256,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = "--out";
 		*to++ = (char *)o->stats;
 	}
+	if (o->trace && strcmp(o->trace, "-")) {
+		*to++ = "--out";
+		*to++ = (char *)o->trace;
+	}
 	for (unsigned i = 0; i < o->disks; i++) {
 		*to++ = "--in";
 		*to++ = (char *)disk[i].name;
@@ -274,6 +278,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = joined("--initrd=", o->initrd, "");
 	if (o->stats)
 		*to++ = joined("--stats=", o->stats, "");
+	if (o->trace)
+		*to++ = joined("--trace=", o->trace, "");
+	if (o->trace_words)
+		*to++ = joined("--trace-filter=", o->trace_words, "");
 	for (unsigned i = 0; i < o->disks; i++)
 		*to++ = joined("--block=", disk[i].name, disk[i].read_only ? ",ro" : "");
 	if (net) {

@@ -54,6 +54,7 @@ static void check_everything(const struct options *o, struct image *img, struct 
 
 	if (image_open(img, o->kernel, &c) || image_fits(img, ram, &c) ||
 	    (o->initrd && initrd_open(rd, o->initrd, img, ram, &c)) ||
+	    (o->trace && trace_check(o->trace, &c)) ||
 	    rights_find(rights, o->user, o->root, &c))
 		die_complaining(&c);
 	for (unsigned i = 0; i < o->disks; i++)
@@ -86,6 +87,7 @@ static void live(const struct options *o, struct image *img, const struct initrd
 {
 	struct complaint c;
 
+	trace_mark("S");
 	bus_lay_out(bus);
 	if (image_load(img, bus->mem, &c) ||
 	    boot_set_table(bus->mem, o->command_line, rd, &c) ||
@@ -148,7 +150,7 @@ int main(int argc, char **argv)
 		capsule_enter(&o, disk, &rights, argc, argv, &c);
 		die_complaining(&c);
 	}
-	if (rights_check(&rights, &c))
+	if (rights_check(&rights, &c) || (o.trace && trace_start(&o, &img, &c)))
 		die_complaining(&c);
 	for (unsigned i = 0; i < o.nets; i++)
 		if (net_open(&o.net[i], &net[i], &c))

@@ -27,7 +27,13 @@
  *	walk.c		where is that address?
  *	gdb.c		a debugger at the door
  *	postmortem.c	why did it die?
+ *	names.c		words for codes: exceptions, hypercalls
+ *	symbols.c	names for addresses
  *	stats.c		the Host's counters, as JSON
+ *	trace.c		the timeline: who was where, when, and why
+ *	trace_mark.c	... what we have to say to it
+ *	trace_read.c	... what the Host's tracepoints tell
+ *	trace_write.c	... and how we write it down
  *	capsule.c	no /dev/lguest here?  Then start a machine that has one
  *	rights.c	what we are: user, root directory, capabilities; given away
  *	sandbox.c	what we may ask the kernel for: a short list
@@ -125,6 +131,9 @@ struct options {
 	const char *stats;	/* NULL: none */
 	const char *user;	/* --username; NULL: none */
 	const char *root;	/* --chroot; NULL: none */
+	const char *trace;	/* NULL: none; "-": live, on stderr */
+	unsigned trace_filter;	/* TRACE_SHOW_* */
+	const char *trace_words; /* the same as it was typed, NULL: all */
 	double timeout;		/* seconds; 0: none */
 	enum capsule capsule;
 	unsigned disks;
@@ -535,12 +544,73 @@ int rights_check(const struct rights *r, struct complaint *c);
 /* No way back.  Whatever needs a right is open by now, and no thread was made yet. */
 int rights_drop(struct rights *r, struct complaint *c);
 
+/* ---- names.c ------------------------------------------------------------- */
+
+/* What the CPU calls a vector; 256 and up: in the Switcher.  May use text. */
+const char *vector_name(uint32_t vector, char *text, size_t size);
+const char *hypercall_name(uint32_t number);
+/* The name of argument n (0..3), NULL if the call does not look at it. */
+const char *hypercall_argument(uint32_t number, unsigned n);
+
+/* ---- symbols.c ----------------------------------------------------------- */
+
+struct symbol {
+	uint32_t address;
+	const char *name;
+};
+
+struct symbols {
+	struct symbol *symbol;	/* sorted; code only */
+	size_t count;
+	char *names;
+};
+
+/* No names if the file has none, or if anything about them is odd. */
+void symbols_read(struct symbols *sym, const struct image *img);
+void symbols_free(struct symbols *sym);
+/* "name+0x12" in text, or "" if nothing is near.  Returns text. */
+const char *symbols_name(const struct symbols *sym, uint32_t address, char *text, size_t size);
+
 /* ---- stats.c ------------------------------------------------------------- */
 
 /* Opens the file; what is in it stays until the end.  Returns 0 or a status. */
 int stats_open(const char *file, struct complaint *c);
 /* Writes the counters of the Guest that has just ended.  Opens no file. */
 void stats_write(const char *file, const struct ending *end, unsigned boots);
+
+/* ---- trace.c ------------------------------------------------------------- */
+
+/* What a trace is to show: the words of --trace-filter. */
+#define TRACE_FILTERS(X) \
+	X(STAY, "stay", "when the Guest runs, and what ends it") \
+	X(HYPERCALL, "hypercall", "hypercalls, by name, with arguments") \
+	X(FAULT, "fault", "page faults, and how they ended") \
+	X(INJECT, "inject", "traps and interrupts given to the Guest") \
+	X(IRQ, "irq", "interrupts raised") \
+	X(DEVICE, "device", "what the Launcher does")
+#define TRACE_BIT(name, word, text) TRACE_BIT_##name,
+enum { TRACE_FILTERS(TRACE_BIT) TRACE_BITS };
+#undef TRACE_BIT
+#define TRACE_MASK(name, word, text) TRACE_SHOW_##name = 1u << TRACE_BIT_##name,
+enum { TRACE_FILTERS(TRACE_MASK) TRACE_SHOW_ALL = (1u << TRACE_BITS) - 1 };
+#undef TRACE_MASK
+
+/* Can the file be written?  Returns 0 or a status; changes nothing. */
+int trace_check(const char *file, struct complaint *c);
+/* Starts a process that writes what the Host's tracepoints tell, until trace_stop() or
+ * our end, whichever way it comes.  It has a copy of all our descriptors, so this comes
+ * before /dev/lguest is opened; before any thread; and before rights are given up, for
+ * afterwards only write(), close() and read() are needed.  Returns 0 or a status. */
+int trace_start(const struct options *o, const struct image *img, struct complaint *c);
+/* Returns when all is written.  At exit it happens by itself. */
+void trace_stop(void);
+
+/* ---- trace_mark.c -------------------------------------------------------- */
+
+extern int trace_mark_fd;	/* -1: remarks are not wanted */
+/* A remark of ours (at most 200 bytes), at its place among the Host's.  Any thread;
+ * does nothing without --trace.  The words are in trace_write.c. */
+void trace_mark(const char *format, ...) FORMAT(1, 2);
 
 /* ---- capsule.c ----------------------------------------------------------- */
 

@@ -23,7 +23,7 @@
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
        OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB,
-       OPT_USERNAME, OPT_CHROOT };
+       OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -36,6 +36,8 @@ static const struct option long_options[] = {
 	{ "gdb", optional_argument, NULL, OPT_GDB },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "trace-filter", required_argument, NULL, OPT_TRACE_FILTER },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "capsule", required_argument, NULL, OPT_CAPSULE },
 	{ "no-escape", no_argument, NULL, OPT_NO_ESCAPE },
@@ -64,6 +66,9 @@ void options_help(void)
 "  --gdb[=PORT][,run]   let gdb look at the Guest (port %d); the Guest waits for it, ',run': not\n"
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
 "  --stats=FILE         write the Host's counters there at the end, as JSON\n"
+"  --trace=FILE         write a timeline there (Perfetto and `make view` open it);\n"
+"                       '-': live, one line an event, on stderr.  Needs root: tracefs\n"
+"  --trace-filter=LIST  only these, with commas: stay, hypercall, fault, inject, irq, device\n"
 "  --verbose            say what is being done\n"
 "  --capsule=WHEN       run inside the nested machine: never, always, or auto\n"
 "                       (default auto: when there is no %s)\n"
@@ -271,6 +276,33 @@ static int take_net(struct options *o, bool tunnet, const char *text, struct com
 	return 0;
 }
 
+static int parse_filter(const char *words, unsigned *filter, struct complaint *c)
+{
+	static const char *const word[] = {
+#define X(name, word, text) word,
+		TRACE_FILTERS(X)
+#undef X
+	};
+	size_t n;
+
+	*filter = 0;
+	for (const char *p = words;; p += n + 1) {
+		unsigned i;
+
+		n = strcspn(p, ",");
+		for (i = 0; i < TRACE_BITS; i++)
+			if (strlen(word[i]) == n && !strncmp(p, word[i], n))
+				break;
+		if (i == TRACE_BITS)
+			return complain(c, STATUS_USAGE, "--trace-filter=%s: '%.*s' is none of "
+					"stay, hypercall, fault, inject, irq, device", words,
+					(int)(n < 100 ? n : 100), p);
+		*filter |= 1u << i;
+		if (!p[n])
+			return 0;
+	}
+}
+
 static int take_option(struct options *o, int opt, const char *word, struct complaint *c)
 {
 	if (opt >= OPT_MEMORY && optarg && !*optarg && opt != OPT_MEMORY)
@@ -308,6 +340,12 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 	case OPT_STATS:
 		o->stats = optarg;
 		return 0;
+	case OPT_TRACE:
+		o->trace = optarg;
+		return 0;
+	case OPT_TRACE_FILTER:
+		o->trace_words = optarg;
+		return parse_filter(optarg, &o->trace_filter, c);
 	case OPT_TIMEOUT:
 		return parse_seconds(optarg, &o->timeout, c);
 	case OPT_CAPSULE:
@@ -376,6 +414,11 @@ int options_parse(struct options *o, int argc, char **argv, struct complaint *c)
 	}
 	if (!o->memory)
 		o->memory = MEMORY_DEFAULT;
+	if (!o->trace_words)
+		o->trace_filter = TRACE_SHOW_ALL;
+	else if (!o->trace)
+		return complain(c, STATUS_USAGE, "--trace-filter=%s: there is no --trace to filter",
+				o->trace_words);
 	if (!word)
 		return complain(c, STATUS_USAGE, "no kernel given; expected: launcher [options] "
 				"[MB] KERNEL [guest arguments...] (see --help)");

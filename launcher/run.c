@@ -121,7 +121,9 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 			return;
 		}
 		gdb_before_run();
+		trace_mark("I");
 		error = -host_run(&end->run);
+		trace_mark("O %u", error ? 0 : end->run.what);
 		if (error == EINTR)
 			continue;	/* somebody rang: is there a note? */
 		if (error) {

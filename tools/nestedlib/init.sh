@@ -18,6 +18,7 @@ mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
 mount -t debugfs none /sys/kernel/debug
+mount -t tracefs none /sys/kernel/tracing
 mkdir -p /dev/pts /dev/shm
 mount -t devpts none /dev/pts
 mkdir -p /tmp

@@ -31,14 +31,21 @@ static inline void lg_trace_hypercall(struct lguest *lg, const struct hcall_args
 	(void)lg, (void)args, (void)ring;
 }
 
-static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, const char *what)
+static inline void lg_trace_page_fault(struct lguest *lg, u32 gva, u32 error, u32 outcome,
+				       u64 directory, u64 pte, u64 was, u64 now)
 {
-	(void)lg, (void)gva, (void)error, (void)what;
+	(void)lg, (void)gva, (void)error, (void)outcome;
+	(void)directory, (void)pte, (void)was, (void)now;
 }
 
 static inline void lg_trace_inject(struct lguest *lg, unsigned int vector, u32 error)
 {
 	(void)lg, (void)vector, (void)error;
+}
+
+static inline void lg_trace_irq(struct lguest *lg, unsigned int irq, bool again)
+{
+	(void)lg, (void)irq, (void)again;
 }
 
 #endif

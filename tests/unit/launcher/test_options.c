@@ -186,10 +186,17 @@ static void everything(void **state)
 	assert_string_equal(o.stats, "s.json");
 	assert_true(o.verbose);
 	assert_true(o.timeout == 2.5);
+	assert_null(o.trace);
 	assert_int_equal(o.capsule, CAPSULE_NEVER);
 	assert_string_equal(o.kernel, "k.elf");
 	assert_int_equal(o.kernel_index, 7);
 	assert_string_equal(o.command_line, "one two");
+	assert_int_equal(parse("--trace=t.json k"), 0);
+	assert_string_equal(o.trace, "t.json");
+	assert_int_equal(o.trace_filter, TRACE_SHOW_ALL);
+	assert_int_equal(parse("--trace-filter=fault,hypercall --trace - k"), 0);
+	assert_string_equal(o.trace, "-");
+	assert_int_equal(o.trace_filter, TRACE_SHOW_FAULT | TRACE_SHOW_HYPERCALL);
 }
 
 static void memory_in_front(void **state)
@@ -275,6 +282,11 @@ static const struct { const char *line; int status; const char *says; } bad[] = 
 	{ "--timeout=0x10 k", STATUS_USAGE, "--timeout=0x10" },
 	{ "--timeout=1.2.3 k", STATUS_USAGE, "--timeout=1.2.3" },
 	{ "--timeout=1000001 k", STATUS_USAGE, "at most 1000000" },
+	{ "--trace= k", STATUS_USAGE, "needs a value" },
+	{ "--trace-filter=stay k", STATUS_USAGE, "there is no --trace" },
+	{ "--trace=- --trace-filter=stay,fualt k", STATUS_USAGE, "'fualt' is none of stay" },
+	{ "--trace=- --trace-filter=stay, k", STATUS_USAGE, "'' is none of" },
+	{ "--trace=- --trace-filter=stay,fault k", 0, "" },
 	{ "--block= k", STATUS_USAGE, "needs a value" },
 	{ "--block=,ro k", STATUS_USAGE, "a file in front of ',ro'" },
 	{ "--block=1 --block=2 --block=3 --block=4 --block=5 --block=6 --block=7 --block=8 "

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/*L:757 Names for numbers
+ *
+ * 0xc010203c tells nobody anything; vm_fault+0x3c does.  A kernel that was not stripped
+ * brings the table along: a section of addresses, each with the place of its name in
+ * another section.  We read both, keep what is code, and sort it, because a trace asks
+ * a hundred thousand times.
+ *
+ * The file is somebody's work in progress, so whatever is odd about its tables only
+ * means that there are no names.
+ :*/
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher.h"
+
+#define SECTION_MAX	(16u * MIB)	/* no kernel has more; a broken file may say so */
+#define HIGHER_HALF	0xc0000000u
+
+static void *read_section(const struct image *img, const Elf32_Shdr *s, size_t extra)
+{
+	char *p;
+
+	if (s->sh_size > SECTION_MAX || (uint64_t)s->sh_offset + s->sh_size > img->size)
+		return NULL;
+	p = calloc(1, s->sh_size + extra);
+	if (p && read_exactly(img->fd, p, s->sh_size, s->sh_offset))
+		return p;
+	free(p);
+	return NULL;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct symbol *x = a, *y = b;
+
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+/* Keeps what may stand for code and has a name inside the table of names. */
+static void keep_code(struct symbols *sym, const Elf32_Sym *s, size_t count, size_t names_size)
+{
+	sym->symbol = calloc(count + 1, sizeof(*sym->symbol));
+	for (size_t i = 0; sym->symbol && i < count; i++) {
+		unsigned type = ELF32_ST_TYPE(s[i].st_info);
+
+		if ((type != STT_FUNC && type != STT_NOTYPE) || s[i].st_shndx == SHN_UNDEF ||
+		    s[i].st_shndx >= SHN_LORESERVE || !s[i].st_name ||
+		    s[i].st_name >= names_size)
+			continue;
+		sym->symbol[sym->count].address = s[i].st_value;
+		sym->symbol[sym->count++].name = sym->names + s[i].st_name;
+	}
+	if (sym->symbol)
+		qsort(sym->symbol, sym->count, sizeof(*sym->symbol), by_address);
+}
+
+void symbols_read(struct symbols *sym, const struct image *img)
+{
+	Elf32_Ehdr h;
+	Elf32_Shdr table, names;
+	Elf32_Sym *raw;
+	unsigned i;
+
+	memset(sym, 0, sizeof(*sym));
+	if (img->bzimage || !read_exactly(img->fd, &h, sizeof(h), 0) ||
+	    h.e_shentsize != sizeof(table))
+		return;
+	for (i = 0; i < h.e_shnum; i++)
+		if (!read_exactly(img->fd, &table, sizeof(table),
+				  h.e_shoff + (uint64_t)i * sizeof(table)) ||
+		    table.sh_type == SHT_SYMTAB)
+			break;
+	if (i == h.e_shnum || table.sh_type != SHT_SYMTAB || table.sh_link >= h.e_shnum ||
+	    !read_exactly(img->fd, &names, sizeof(names),
+			  h.e_shoff + (uint64_t)table.sh_link * sizeof(names)))
+		return;
+	sym->names = read_section(img, &names, 1);	/* and a NUL behind the last name */
+	raw = sym->names ? read_section(img, &table, 0) : NULL;
+	if (raw)
+		keep_code(sym, raw, table.sh_size / sizeof(*raw), names.sh_size);
+	free(raw);
+}
+
+void symbols_free(struct symbols *sym)
+{
+	free(sym->symbol);
+	free(sym->names);
+	memset(sym, 0, sizeof(*sym));
+}
+
+/* The last one at or below the address: a binary search. */
+static const struct symbol *nearest(const struct symbols *sym, uint32_t address)
+{
+	size_t low = 0, high = sym->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (sym->symbol[middle].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &sym->symbol[low - 1] : NULL;
+}
+
+const char *symbols_name(const struct symbols *sym, uint32_t address, char *text, size_t size)
+{
+	const struct symbol *s = nearest(sym, address);
+
+	text[0] = '\0';
+	if (s && address - s->address < MIB)
+		snprintf(text, size, "%.60s+0x%x", s->name, address - s->address);
+	else if (address < HIGHER_HALF / 4)	/* before paging: look where it will be */
+		symbols_name(sym, address + HIGHER_HALF, text, size);
+	return text;
+}
