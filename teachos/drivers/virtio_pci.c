@@ -64,8 +64,8 @@ static u32 bar_size(u32 where, u32 offset)
  * ours, and the device is told where it lies.
  */
 #define VIRTIO_VENDOR	0x1af4u
-#define VIRTIO_FIRST	0x1000u		/* device numbers of those that know the old way */
-#define VIRTIO_LAST	0x103fu
+#define VIRTIO_FIRST	0x1000u		/* from 0x1040 on: those that know only the new way */
+#define VIRTIO_LAST	0x107fu
 #define OFFERED		0u		/* 32 bits */
 #define ACCEPTED	4u		/* 32 */
 #define QUEUE_PFN	8u		/* 32; page number of the selected queue's ring */

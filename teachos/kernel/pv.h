@@ -4,9 +4,27 @@
  * A kernel in ring 0 says `cli`, `mov %eax, %cr3`, `lidt`, and the machine obeys.
  * In ring 1 the same instructions fault, or worse, quietly do nothing.  So all of
  * them stand in one table, and the rest of TeachOS calls through it without
- * knowing who answers: a Host by hypercalls, or the bare processor.  This list *is*
- * the difference between a machine and a Guest; read it once, slowly.  About
- * thirty lines are all that paravirtualization has to replace.
+ * knowing who answers: a Host by hypercalls (arch/lguest), or the bare processor and
+ * the chips around it (arch/native).  This list *is* the difference between a machine
+ * and a Guest; read it once, slowly.  About thirty lines are all that
+ * paravirtualization has to replace:
+ *
+ *			a machine		a Guest
+ *	interrupts off	cli			a word of memory
+ *	on again	sti			a word; a call if one waits
+ *	wait for one	sti, hlt		a call
+ *	mask a line	out to the 8259A	a word
+ *	go home		iret			a word, then iret
+ *	stack, TLS, TS	words of memory, CR0	calls, in a batch
+ *	gates		words of memory		a call each
+ *	page tables	mov to CR3, invlpg	calls, in a batch
+ *	fault address	CR2			a word
+ *	timer		out to the 8254		a call
+ *	power off	a port, if it is known	a call
+ *
+ * Whoever thinks that the right column is the slow one looks twice: a word of memory is
+ * cheaper than `cli`, and far cheaper than a port.  What costs is the calls, so the
+ * art is to need few of them.  `make bench` has the figures, side by side.
  *
  * The functions obey the processor's rules, not the Host's: irq_restore() of an
  * enabled state delivers what waited, pte_changed() comes after the table was
