@@ -169,7 +169,7 @@ void arp_send(struct packet *p, u32 next_hop)
 		arp_say(ARP_REQUEST, (u8[6]){0}, next_hop);
 	}
 	if (e->waiting)
-		packet_drop(e->waiting, DROP_QUEUE);
+		packet_drop(e->waiting, DROP_UNREACHABLE);
 	e->waiting = p;
 }
 

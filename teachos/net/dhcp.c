@@ -106,9 +106,9 @@ static u32 find(const struct packet *p, u8 code)
 			at++;
 			continue;
 		}
-		length = at + 1 < p->length ? p->data[at + 1] : 256;
-		if (length > p->length - at - 2)
+		if (p->length - at < 2 || p->data[at + 1] > p->length - at - 2)
 			return 0;
+		length = p->data[at + 1];
 		if (p->data[at] == code)
 			return length >= 4 ? get32(p->data + at + 2) :
 			       length == 1 ? p->data[at + 2] : 0;

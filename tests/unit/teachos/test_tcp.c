@@ -89,11 +89,25 @@ static bool both_done(void)
 	return side[0].closed && side[1].closed;
 }
 
+/* Or ARP would give up on the worst of the lines before TCP does. */
+static void know_each_other(void)
+{
+	u32 m;
+
+	for (m = 0; m < 2; m++) {
+		become(m);
+		net->arp[0] = (struct arp_entry){.address = m ? A : B, .known = true,
+			.mac = {2, 0, 0, 0, 0, !m + 1}, .deadline = now + 3600 * NET_S};
+	}
+	become(0);
+}
+
 static void begin(u32 total0, u32 total1)
 {
 	struct tcp *t;
 
 	world_begin();
+	know_each_other();
 	side[0] = (struct side){.salt = random32(), .total = total0};
 	side[1] = (struct side){.salt = random32(), .total = total1};
 	become(1);
@@ -297,6 +311,10 @@ static void a_reset(void **state)
 	assert_non_null(side[1].t);
 	/* It leaves with unread data: the other side must hear that it was lost. */
 	world_run(now + 20 * NET_MS, NULL);
+	become(0);
+	tcp_wrote(side[0].t, 1);
+	net_poll();
+	world_run(now + 20 * NET_MS, NULL);
 	become(1);
 	assert_true(side[1].t->rcv != side[1].t->read);
 	tcp_close(side[1].t);
@@ -309,6 +327,59 @@ static void a_reset(void **state)
 	become(0);
 	tcp_close(side[0].t);
 	end();
+}
+
+/* One segment is lost: three equal acknowledgements bring it again before the clock does. */
+static void a_single_loss(void **state)
+{
+	u64 before;
+
+	(void)state;
+	begin(300000, 0);
+	while (side[1].got < 50000)
+		world_run(now + NET_MS, both_done);
+	line.lost = 1000;
+	become(0);
+	side[0].hurry = 0;
+	frames_sent = 0;
+	while (!frames_sent)		/* whatever it is, it is gone */
+		world_run(now + NET_MS / 10, both_done);
+	line.lost = 0;
+	before = now;
+	converse(300000, 0);
+	assert_true(now - before < 190 * NET_MS);	/* the shortest patience is 200 */
+	end();
+}
+
+/* RFC 6298: 1 s, then twice as long each time. */
+static void patience_doubles(void **state)
+{
+	static const u32 at[] = {0, 1, 3, 7, 15, 31};
+	struct tcp *t;
+	u32 second, sent = 0;
+
+	(void)state;
+	world_begin();
+	know_each_other();
+	wire_cut = true;
+	frames_sent = 0;
+	t = tcp_new();
+	assert_int_equal(tcp_connect(t, B, 80), 0);
+	net_poll();
+	for (second = 0; second < 62; second++) {
+		world_run(now + NET_S / 2, NULL);
+		while (sent < 6 && at[sent] <= second)
+			sent++;
+		assert_int_equal(frames_sent, sent);
+		assert_int_equal(t->state, TCP_SYN_SENT);
+		world_run(now + NET_S / 2, NULL);
+	}
+	world_run(now + 2 * NET_S, NULL);
+	assert_int_equal(t->state, TCP_CLOSED);
+	assert_int_equal(t->error, -ETIMEDOUT);
+	become(0);
+	tcp_close(t);
+	world_end();
 }
 
 /* More callers than chairs: those who are turned away call again. */
@@ -410,7 +481,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_good_line), TEST(both_ways), TEST(nothing_at_all), TEST(bad_lines),
 		TEST(a_shut_window), TEST(nobody_listens), TEST(nobody_is_there), TEST(a_cut_line),
-		TEST(a_reset), TEST(many_callers), TEST(hundreds), TEST(forged),
+		TEST(a_reset), TEST(a_single_loss), TEST(patience_doubles), TEST(many_callers), TEST(hundreds), TEST(forged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
