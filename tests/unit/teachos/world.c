@@ -5,7 +5,7 @@
 
 u64 now;
 struct line line;
-u32 pages_out, last_length, frames_sent;
+u32 pages_out, last_length, frames_sent, lose_long;
 bool wire_cut;
 u8 last_frame[2048];
 
@@ -79,7 +79,9 @@ static bool transmit(struct packet *p)
 	frames_sent++;
 	memcpy(last_frame, p->data, p->length);
 	last_length = p->length;
-	if (!wire_cut && below(1000) >= line.lost) {
+	if (lose_long && p->length > 1000) {
+		lose_long--;
+	} else if (!wire_cut && below(1000) >= line.lost) {
 		send_one(p->data, p->length);
 		if (below(1000) < line.twice)
 			send_one(p->data, p->length);

@@ -26,6 +26,7 @@ struct frame {
 extern u64 now;
 extern struct line line;
 extern u32 pages_out;			/* net_page() given and not taken back */
+extern u32 lose_long;			/* so many of the next long frames are lost */
 extern bool wire_cut;			/* what is sent is only kept in last_frame */
 extern u8 last_frame[2048];
 extern u32 last_length, frames_sent;
