@@ -3,6 +3,7 @@
 
 import glob
 import os
+import random
 import re
 import shutil
 import signal
@@ -423,6 +424,115 @@ def make_sandbox(config):
         if outcome.status != 0 or len(lines) < 50:
             results.append(Result(prefix, FAIL, "status %d after %d tests: %s" % (
                 outcome.status, len(lines), machine.tail(outcome.output, 2)), outcome.output))
+        return results + log_results(prefix, outcome.log)
+    return suite
+
+
+# One boot.  TeachOS is the Guest, and what it is told stands in /tmp/keys; the nested Linux
+# has a web server for it to ask, and asks its.
+TEACHOS_NET = r"""
+ip link set lo up
+mkdir -p /tmp/www
+cp /root/odd /tmp/www/odd
+: >/tmp/www/empty
+busybox httpd -p 127.0.0.1:8000 -h /tmp/www
+cat >/tmp/keys <<EOF
+ping -c 3 -i 50 10.0.2.2
+get http://10.0.2.2:8000/odd | cksum
+get http://10.0.2.2:8000/odd /tmp/odd
+cksum /tmp/odd
+get http://10.0.2.2:8000/empty | cksum
+get http://10.0.2.2:8000/none
+get http://10.0.2.2:8001/
+get http://10.0.2.77/
+ping -c 1 -i 300 10.0.2.77
+host nobody.invalid
+random 4
+random 4
+httpd &
+echo words from the Guest | nc -l 90
+sleep 1
+ip
+poweroff
+EOF
+/bin/launcher --timeout=100 --verbose --rng \
+	--net=user,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=tcp:127.0.0.1:8090-:90 \
+	/root/$KERNEL </tmp/keys >/tmp/said 2>&1 &
+guest=$!
+for i in $(seq 400); do
+	grep -q '^teachos. echo words' /tmp/said && break
+	usleep 100000
+done
+usleep 500000
+wget -q -O /tmp/got http://127.0.0.1:8080/bin/httpd && cmp /tmp/got /root/httpd &&
+	echo "served: the same"
+wget -q -O /tmp/got http://127.0.0.1:8080/no/such 2>&1 | sed 's/^/absent: /'
+wget -q -O /tmp/got http://127.0.0.1:8080/../etc/motd 2>&1 | sed 's/^/above: /'
+printf 'GET /etc/motd' | busybox nc -w 1 127.0.0.1 8080 >/tmp/half	# it never ends its line
+wget -q -O - http://127.0.0.1:8080/etc/motd | sed 's/^/motd: /'
+echo words for the Guest | busybox nc -w 5 127.0.0.1 8090 | sed 's/^/nc: /'
+wait $guest
+cat /tmp/said
+"""
+
+
+def make_teachos_net(config, kernel="teachos"):
+    """TeachOS on a network, by what others see of it."""
+    prefix = "teachos-net/%s/%s" % (kernel, config)
+
+    def suite(wanted):
+        with tempfile.TemporaryDirectory(prefix="lg-net-") as folder:
+            odd, script = os.path.join(folder, "odd"), os.path.join(folder, "net.sh")
+            with open(odd, "wb") as f:
+                f.write(random.Random(18).randbytes(1300021))
+            with open(script, "w", encoding="utf-8") as f:
+                f.write("KERNEL=%s.elf\n%s" % (kernel, TEACHOS_NET))
+            crc = subprocess.run(["cksum", odd], stdout=subprocess.PIPE, check=True).stdout
+            crc = b" ".join(crc.split()[:2]).decode()
+            outcome = nested(config, ["sh", "/root/net.sh"], patience=150, files=[
+                script, odd, need(TEACHOS[kernel], "make -C teachos") + ":/root/%s.elf" % kernel,
+                need(os.path.join(BUILD, "teachos", "root", "bin", "httpd"), "make -C teachos")])
+        text = outcome.output.replace("\r", "")
+
+        def says(name, what, times=1):
+            """what, a regular expression, is there at the beginning of so many lines."""
+            found = len(re.findall("^" + what, text, re.M))
+            return check("%s/%s" % (prefix, name), found == times,
+                         "'%s' %d times, expected %d" % (what, found, times), text)
+
+        results = [
+            says("ping", r"64 bytes from 10\.0\.2\.2: number \d, \d+\.\d+ ms$", 3),
+            says("ping/sum", r"3 sent, 3 answered, 0 % lost; ms: shortest \d+\.\d+, average"),
+            says("get", crc + r" standard input$"),
+            says("get/file", crc + r" /tmp/odd$"),
+            says("get/rate", r"get: 1300021 bytes in \d+\.\d+ s, \d+ KB/s$", 2),
+            says("get/empty", r"4294967295 0 standard input$"),
+            says("get/absent", r"get: http://10\.0\.2\.2:8000/none: the server says: 404"),
+            says("get/refused", r"get: 10\.0\.2\.2, port 8001: nobody listens there$"),
+            says("get/nobody", r"get: 10\.0\.2\.77, port 80: nobody is there$"),
+            says("ping/nobody", r"1 sent, 0 answered, 100 % lost$"),
+            says("host", r"host: nobody\.invalid: "),
+            says("random", r"[0-9a-f]{8}$", 2),
+            says("httpd", r"served: the same$"),
+            says("httpd/absent", r"absent: .* 404 Not Found$"),
+            says("httpd/above", r"above: .* 400 Bad Request$"),
+            says("httpd/goes on", r"motd: .*TeachOS"),
+            says("nc", r"nc: words from the Guest$"),
+            says("nc/back", r"words for the Guest$"),
+        ]
+        drawn = re.findall("^([0-9a-f]{8})$", text, re.M)
+        results.append(check(prefix + "/random/differs", len(set(drawn)) == 2,
+                             "twice the same: %s" % drawn))
+        # Both sides of the ring have counted.
+        guest = [re.findall(r"^packets %s (\d+)$" % word, text, re.M)
+                 for word in ("received", "sent")]
+        found = re.search(r"launcher: network \S+: (\d+) packets for the Guest, (\d+) from it; "
+                          r"lost: (\d+) without", text)
+        counted = found.groups() if found else ("0", "none", "0")
+        results.append(check(prefix + "/counters", guest == [[counted[0]], [counted[1]]]
+                             and int(counted[0]) > 1000 and counted[2] == "0",
+                             "received, sent: the Guest counted %s, the Launcher %s"
+                             % (guest, counted), text))
         return results + log_results(prefix, outcome.log)
     return suite
 
