@@ -83,11 +83,11 @@ static char *joined(const char *before, const char *value, const char *after)
 
 /*L:805 Disks
  * A disk is carried in like any file, and if it can be written it is carried out as
- * well, whole, when the Guest has ended.  If the nested machine crashes, or is
- * switched off under the Guest with Ctrl-A x or a signal, nothing comes back and the
- * disk is as it was before; that is not what happens elsewhere, so we say it.  All of
- * it travels through a serial line that gives us half a megabyte in a second, so it
- * must not be large.
+ * well, whole, when the Guest has ended, in whichever way: also after Ctrl-A x or a
+ * signal.  It takes the place of the old one in one step, so that there is never half a
+ * disk.  Only if the nested machine itself crashes, nothing comes back; then the disk is
+ * as it was before, and tools/nested says so.  All of it travels through a serial line
+ * that gives us half a megabyte in a second, so it must not be large.
  *
  * We keep the lock: the file stays open while tools/nested runs in our place, and the
  * lock belongs to the open file.
@@ -118,9 +118,6 @@ static int pack_disks(const struct options *o, const struct disk *disk, struct l
 		if (fcntl(disk[i].fd, F_SETFD, 0) < 0)
 			return complain(c, STATUS_INTERNAL, "fcntl: %s", strerror(errno));
 	}
-	if (l->returned)
-		say("what the Guest writes to a disk comes back from the nested machine when the "
-		    "Guest has ended; after Ctrl-A x or a signal it is lost");
 	return 0;
 }
 /*:*/

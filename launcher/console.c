@@ -10,7 +10,8 @@
  * porter brings them in when the Guest has put out a buffer.  What if the store is
  * full?  If the keys come from a pipe we stop reading, and the pipe will wait.  At
  * a terminal we must read on, because the next key may be the Ctrl-A x of somebody
- * who has had enough; so there the keys that do not fit are dropped.
+ * who has had enough.  So there the store is a large one: whoever pastes a megabyte
+ * into a Guest that reads it at leisure loses nothing of it.
  *
  * At the end of a pipe nothing more is handed over: the virtio console of this ABI
  * has no word for "end of file".
@@ -28,9 +29,12 @@ static struct queue *input;
 static atomic_bool spoke;
 
 /* The store; only the porter's thread knows it, apart from the queue's lock. */
-static char store[4096];
-static size_t stored;
-static bool keys_are_typed, has_escape, escape_pending;
+static char store[1 << 20];
+static size_t first, stored;	/* what waits is store[first .. first + stored - 1] */
+static size_t room_for;		/* so many may wait */
+static bool keys_are_typed, has_escape, escape_pending, has_lost;
+
+#define ROOM_FOR_A_PIPE 4096
 
 /*L:690 Output
  * write() may take a part only, may be interrupted, and may say "not now" if whoever
@@ -102,11 +106,11 @@ static void serve_input(struct queue *q)
 
 			if (n > stored - given)
 				n = stored - given;
-			memcpy(chain.iov[i].iov_base, store + given, n);
+			memcpy(chain.iov[i].iov_base, store + first + given, n);
 			given += (uint32_t)n;
 		}
 		stored -= given;
-		memmove(store, store + given, stored);
+		first = stored ? first + given : 0;
 		vq_push(&q->vq, chain.head, given);
 	}
 }
@@ -114,8 +118,8 @@ static void serve_input(struct queue *q)
 /* A key, or a piece of what is in the pipe. */
 static void keys_ready(struct watch *w)
 {
-	char text[256];
-	size_t room = sizeof(store) - stored, n;
+	char text[4096];
+	size_t room = room_for - stored, n;
 	ssize_t got = read(w->fd, text, keys_are_typed || room > sizeof(text) ? sizeof(text) : room);
 
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
@@ -137,12 +141,20 @@ static void keys_ready(struct watch *w)
 			break;
 		}
 	}
-	if (n > room)
+	if (n > room) {
 		n = room;
-	memcpy(store + stored, text, n);
+		if (!has_lost)
+			say("the Guest does not read what is typed: keys are lost");
+		has_lost = true;
+	}
+	if (n > sizeof(store) - first - stored) {
+		memmove(store, store + first, stored);
+		first = 0;
+	}
+	memcpy(store + first + stored, text, n);
 	stored += n;
 	queue_serve(input);
-	w->paused = !keys_are_typed && stored == sizeof(store);
+	w->paused = !keys_are_typed && stored == room_for;
 }
 
 /* The Guest has put out buffers. */
@@ -154,7 +166,7 @@ static void input_kicked(struct watch *w)
 	if (read(w->fd, &kicks, sizeof(kicks)) < 0)
 		return;
 	queue_serve(input);
-	keys->paused = !keys_are_typed && stored == sizeof(store);
+	keys->paused = !keys_are_typed && stored == room_for;
 }
 /*:*/
 
@@ -165,6 +177,7 @@ struct device *console_create(bool no_escape)
 	if (kick < 0)
 		die(STATUS_INTERNAL, "eventfd: %s", strerror(errno));
 	keys_are_typed = isatty(STDIN_FILENO);
+	room_for = keys_are_typed ? sizeof(store) : ROOM_FOR_A_PIPE;
 	has_escape = keys_are_typed && !no_escape;
 	device_create(&console, "console", LGUEST_DEV_CONSOLE);
 	input = device_queue(&console, serve_input, kick);

@@ -20,7 +20,7 @@ class Inmate:
     """The `; key: value` lines at the top of a source file (` * key: value` in C)."""
 
     KEYS = {"expect", "status", "output", "forbidden", "repeated", "run", "memory", "timeout",
-            "options"}
+            "options", "disk", "wrote"}
 
     def __init__(self, path):
         self.name = os.path.splitext(os.path.basename(path))[0]
@@ -33,6 +33,10 @@ class Inmate:
         self.expect = values["expect"][0] if values["expect"] else None
         self.memory = int(values["memory"][0]) if values["memory"] else 16
         self.patience = int(values["timeout"][0]) if values["timeout"] else PATIENCE
+        # A disk of so many sectors, at /root/NAME.img in the machine, and what the inmate
+        # writes to it: rows of sector, sectors, first word, and how much each next one grows.
+        self.disk = int(values["disk"][0]) if values["disk"] else 0
+        self.wrote = [[int(n, 0) for n in row.split()] for row in values["wrote"]]
         self.options = "".join(o + " " for o in values["options"])
         self.output = values["output"]
         self.forbidden = values["forbidden"]
@@ -60,6 +64,24 @@ class Inmate:
         """The Launcher's command line inside the machine."""
         return "/bin/launcher --timeout=%d %s%d /root/%s.elf %s" % (
             self.patience, self.options, self.memory, self.name, arguments)
+
+    def disk_before(self):
+        """A pattern in which each sector differs from the others."""
+        return b"".join((b"%s, sector %d; " % (self.name.encode(), n) * 32)[:512]
+                        for n in range(self.disk))
+
+    def judge_disk(self, after):
+        """None if the disk holds what the inmate wrote and nothing else, else why not."""
+        expected = bytearray(self.disk_before())
+        for sector, sectors, word, grows in self.wrote:
+            for i in range(sectors * 128):
+                expected[sector * 512 + i * 4:sector * 512 + i * 4 + 4] = (
+                    (word + i * grows) & 0xffffffff).to_bytes(4, "little")
+        if len(after) != len(expected):
+            return "the disk has %d bytes, expected %d" % (len(after), len(expected))
+        bad = [n for n in range(self.disk)
+               if after[n * 512:n * 512 + 512] != expected[n * 512:n * 512 + 512]]
+        return "sector %d of the disk is not what it should be" % bad[0] if bad else None
 
     def judge(self, arguments, output, status):
         """None if all is well, else the reason why not."""

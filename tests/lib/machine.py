@@ -100,10 +100,11 @@ class Outcome:
         self.log = log
 
 
-def run(words, patience, on_line=None, log=None, cwd=None, env=None, merge=True):
+def run(words, patience, on_line=None, log=None, cwd=None, env=None, merge=True,
+        stdin=subprocess.DEVNULL):
     """Run a command to its end.  on_line gets each line as it comes.  -> (status, output)"""
     process = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        words, stdin=stdin, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if merge else subprocess.PIPE,
         start_new_session=True, cwd=cwd or TOP, env=env)
     RUNNING.add(process)
@@ -210,7 +211,7 @@ class Step:
         self.tables = fields["tables"]
 
 
-def batch(config, plan, files, patience, on_line=None, extra=()):
+def batch(config, plan, files, patience, on_line=None, extra=(), collect=()):
     """Carry out a plan in one boot.  -> (Outcome, {id: Step}, last counters)"""
     mark = "mark-" + secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="lg-batch-") as folder:
@@ -222,7 +223,7 @@ def batch(config, plan, files, patience, on_line=None, extra=()):
         outcome = nested(
             config, ["sh", "/root/batch.sh", "/root/plan", "/root/results", mark],
             files=[BATCH, plan_file] + list(files),
-            collect=[("/root/results", results)], patience=patience, on_line=on_line,
+            collect=[("/root/results", results)] + list(collect), patience=patience, on_line=on_line,
             extra=extra)
         try:
             with open(results, encoding="utf-8", errors="replace") as f:

@@ -2,6 +2,7 @@
 """The suites: each is a function that carries something out and returns Results."""
 
 import glob
+import hashlib
 import os
 import random
 import re
@@ -180,9 +181,20 @@ def make_inmates(config, most=1000, beats=150):
         if not plan:
             return []
 
-        # All of them are expected to be quick: the sum of the patiences would be an hour.
-        outcome, steps, last = batch(config, plan, files, 300)
         results = []
+        with tempfile.TemporaryDirectory(prefix="lg-disks-") as folder:
+            disks = {n: os.path.join(folder, n + ".img") for n in chosen if known[n].disk}
+            for name, path in disks.items():
+                with open(path, "wb") as f:
+                    f.write(known[name].disk_before())
+            # All of them are expected to be quick: the sum of the patiences would be an hour.
+            outcome, steps, last = batch(
+                config, plan, files + list(disks.values()), 300,
+                collect=[("/root/%s.img" % n, p) for n, p in disks.items()])
+            for name, path in disks.items():
+                with open(path, "rb") as f:
+                    why = known[name].judge_disk(f.read())
+                results.append(check("%s/%s/disk" % (prefix, name), why is None, why))
         for name in good + bad + (["heartbeat"] if any(r[1] == "heartbeat" for r in runs) else []):
             mine = [(a, i) for i, n, a in runs if n == name]
             missing = [i for _, i in mine if i not in steps]
@@ -1154,6 +1166,120 @@ def capsule_network(prefix):
         check(prefix + "/port in use", taken[0] == 25 and "Address already in use" in taken[1]
               and len(taken[1].splitlines()) == 1, "%s" % (taken,)),
     ]
+
+
+def flow(wanted):
+    """Much input for slow readers and much output for slow writers: no byte is lost."""
+    config = Config("6.1", "qemu64", 1)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="lg-flow-") as folder:
+        def noise(name, size):
+            path = os.path.join(folder, name)
+            with open(path, "wb") as f:
+                f.write(os.urandom(size))
+            return path
+
+        def checksum(path):
+            with open(path, "rb") as f:
+                return hashlib.sha256(f.read()).hexdigest()
+
+        # Through a Guest, a megabyte in and out again; the pipe's other end sleeps first.
+        megabyte = noise("megabyte", 1 << 20)
+        script = ("/bin/launcher --timeout=60 16 echo.elf 1048576 <megabyte >out; echo status $?; "
+                  "sha256sum <out; cat megabyte | /bin/launcher --timeout=60 16 echo.elf 1048576 | "
+                  "{ sleep 2; sha256sum; }")
+        outcome = nested(config, ["sh", "-c", script], files=[megabyte, elf("echo")], patience=100)
+        sums = re.findall(r"^([0-9a-f]{64}) ", outcome.output, re.M)
+        for k, name in enumerate(("file", "slow pipe")):
+            results.append(check("flow/1 MB through a Guest, " + name, len(sums) == 2 and
+                                 sums[k] == checksum(megabyte), machine.tail(outcome.output, 3)))
+        # By the serial line, to somebody who does not read for a while.
+        part = noise("part", 200 << 10)
+        words = [machine.NESTED, "exec"] + config.options() + [
+            "--timeout", "60", "--stdin", "--split", "--", "sh", "-c",
+            "sleep 6; echo now; sha256sum"]
+        taken = []
+        with open(part, "rb") as f:
+            status, output = machine.run(words, 90, stdin=f, on_line=lambda line: taken.append(
+                os.lseek(f.fileno(), 0, os.SEEK_CUR)))
+        results.append(check("flow/exec --stdin", status == 0 and checksum(part) in output,
+                             "status %d: %s" % (status, machine.tail(output, 2))))
+        # What a pipe can hold, and a portion or two; without flow control it is all.
+        results.append(check("flow/exec --stdin waits", taken and 0 < taken[0] <= 128 << 10,
+                             "%s bytes were taken before anybody read" % taken[:1]))
+        # The capsule: everything between a file here and a Guest in there.
+        part = noise("small", 48 << 10)
+        out = os.path.join(folder, "out")
+        with open(part, "rb") as f:
+            status, output = machine.run(["sh", "-c", "exec %s 16 %s 49152 >%s" % (
+                LAUNCHER, elf("echo"), out)], 90, stdin=f)
+        results.append(check("flow/capsule, there and back", status == 0 and
+                             checksum(out) == checksum(part), "status %d: %d bytes: %s" % (
+                                 status, os.path.getsize(out), machine.tail(output, 2))))
+    return results
+
+
+def capsule_disks(wanted):
+    """What a Guest wrote comes back, however it ended; and half a disk never does."""
+    from .terminal import Terminal
+    known = inmates_of.load(INMATES)["block"]
+    results = []
+    with tempfile.TemporaryDirectory(prefix="lg-disks-") as folder:
+        disk = os.path.join(folder, "disk.img")
+        words = [LAUNCHER, "--block=" + disk, "16", elf("block"), "1"]
+
+        def fresh():
+            with open(disk, "wb") as f:
+                f.write(known.disk_before())
+
+        def is_written():
+            with open(disk, "rb") as f:
+                return known.judge_disk(f.read())
+
+        def is_whole():
+            with open(disk, "rb") as f:
+                if f.read() != known.disk_before():
+                    return "the disk has changed"
+            return "files were left: %s" % os.listdir(folder) if len(os.listdir(folder)) > 1 else None
+
+        def started(merge=True):
+            p = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, start_new_session=True)
+            seen = b""
+            while b"and it stays" not in seen:
+                part = os.read(p.stdout.fileno(), 4096)
+                if not part:
+                    break
+                seen += part
+            return p
+
+        fresh()
+        with Terminal(words) as t:
+            t.expect(rb"and it stays", 60)
+            t.send(b"\x01x")
+            status = t.wait(60)
+            why = is_written() or (status != 0 and "exit status %s: %r" % (status, t.tail()))
+            results.append(check("capsule-disks/Ctrl-A x", not why, why))
+        fresh()
+        p = started()
+        p.terminate()
+        output = p.communicate(timeout=60)[0].decode()
+        why = is_written() or (p.returncode != 143 and "exit status %d: %s" % (
+            p.returncode, machine.tail(output, 2)))
+        results.append(check("capsule-disks/SIGTERM", not why, why, output))
+        # The machine dies: QEMU is the one descendant of that name.
+        fresh()
+        p = started()
+        for pid in descendants(p.pid):
+            with open("/proc/%d/comm" % pid, encoding="ascii") as f:
+                if f.read().startswith("qemu-system"):
+                    os.kill(pid, signal.SIGKILL)
+        output = p.communicate(timeout=60)[0].decode()
+        why = is_whole() or (disk + ": what was written in the machine did not come out; it is as "
+                             "it was" not in output and "it is not said: " + machine.tail(output, 3))
+        results.append(check("capsule-disks/the machine dies", not why and p.returncode == 33,
+                             why or "exit status %d" % p.returncode, output))
+    return results
 
 
 def typos(wanted):

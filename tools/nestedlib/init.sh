@@ -33,10 +33,37 @@ tell() { echo "LG $NONCE $*" >&3; }
 # A file goes out as a line with its size, and then its bytes.
 send() { tell "$1" "$(stat -c %s "$2")"; cat "$2" >&3; }
 
+# What we are told while the command runs: how large the window is, and that it is to
+# come to an end.
+orders() {
+	while read -r word rows cols; do
+		case $word in
+		winsize)
+			stty -F /dev/ttyS1 rows "$rows" cols "$cols"
+			;;
+		stop)
+			while [ ! -s /run/command ]; do sleep 0.1; done
+			kill -TERM "$(cat /run/command)"
+			;;
+		esac
+	done
+}
+
+# Our caller's standard input.  It comes in portions, each a line with its size and then
+# its bytes (0: that was all), and each only when we have asked for `more`: when the pipe
+# to the command is full we don't, and so nothing is ever sent that has no place to go.
+input() {
+	while tell more && read -r size && [ "$size" -gt 0 ]; do
+		dd bs="$size" count=1 iflag=fullblock 2>/dev/null || break
+	done
+}
+
 finish() {
 	for i in $COLLECT; do
-		eval "path=\$COLLECT_$i"
-		if [ -f "$path" ]; then
+		eval "path=\$COLLECT_$i ours=\$OURS_$i"
+		if [ -n "$ours" ] && [ -f "$path" ] && [ ! "$path" -nt /run/old ]; then
+			tell "same $i"
+		elif [ -f "$path" ]; then
 			send "file $i" "$path"
 		else
 			tell "nofile $i"
@@ -62,6 +89,12 @@ finish() {
 	sleep 1000
 }
 
+# What we were given to be changed is made old: then it shows if somebody has.
+touch -d '2000-01-01 00:00:00' /run/old
+for i in $COLLECT; do
+	eval "path=\$COLLECT_$i ours=\$OURS_$i"
+	[ -n "$ours" ] && touch -r /run/old "$path"
+done
 tell booted
 for module in $LOAD; do
 	if ! error=$(insmod "$module" 2>&1); then
@@ -85,11 +118,8 @@ fi
 tell ready
 
 cd "$DIRECTORY"
+orders <&3 &
 if [ -n "$TTY" ]; then
-	# The window may change its size while we run.
-	while read -r word rows cols <&3; do
-		[ "$word" = winsize ] && stty -F /dev/ttyS1 rows "$rows" cols "$cols"
-	done &
 	{
 		# Within these braces the line stays open: closed, it forgets its size.
 		stty 115200 sane rows "$ROWS" cols "$COLS"
@@ -99,23 +129,17 @@ if [ -n "$TTY" ]; then
 	} </dev/ttyS1 >/dev/ttyS1 2>&1
 	status=$?
 else
-	# Output goes out byte for byte.  Input comes in through a line discipline
-	# that knows two signs: ^V takes the next byte as it is, and ^D hands over
-	# what is there, or says "end of file" if nothing is.
+	# Output goes out byte for byte, and input comes in so.
 	stty -F /dev/ttyS1 115200 raw -echo -onlcr
 	stty -F /dev/ttyS3 115200 raw -echo 2>/dev/null
 	stdin=/dev/null
 	# From here on the line stays open: what comes in while it is closed is lost.
 	exec 4</dev/ttyS1
 	if [ -n "$STDIN" ]; then
-		stty -F /dev/ttyS1 icanon iexten eof ^D lnext ^V erase undef kill undef \
-			werase undef rprnt undef
 		mkfifo /run/stdin
-		# Not cat: it calls sendfile, and that keeps the pipe locked while it waits.
-		dd bs=4096 <&4 >/run/stdin 2>/dev/null 3>&- &
+		input <&4 >/run/stdin &
 		reader=$!
 		stdin=/run/stdin
-		tell stdin
 	fi
 	if [ -n "$SPLIT" ]; then
 		/etc/command <$stdin >/dev/ttyS1 2>/dev/ttyS3 3>&- 4<&-

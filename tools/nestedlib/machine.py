@@ -22,8 +22,10 @@ import selectors
 import shlex
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 
 from . import accel, kernels, modules
@@ -43,8 +45,11 @@ PR_SET_PDEATHSIG = 1
 LOG_TAIL_LINES = 25
 BOOT_TRIES = 3
 BOOT_PATIENCE = 90  # seconds; usual are 2, and 20 when instructions are counted
-# Input is handed over in portions that fit the kernel's line buffer (4096).
-INPUT_PORTION = 1024
+# Standard input is handed over in portions, and the next one only when the machine asks
+# for it.  The largest is a fraction of what the kernel's serial line can hold for us.
+INPUT_PORTION = 16384
+# Seconds without a word from the machine, after which we don't wait for it to end well.
+LEAVE_PATIENCE = 20
 
 # Kernel arguments: quick and quiet, and a panic ends the machine at once.
 BASE_ARGUMENTS = (
@@ -161,7 +166,10 @@ class Machine:
         self.missing = []
         self.booted = False
         self.ended = False
-        self.stdin_ready = False
+        self.more = False  # it asks for standard input
+        self.started = False  # the command runs, or has run
+        self.leaving = None  # the status with which we end when everything is out
+        self.settled = set()  # of request.collect: nothing more to be done
         self.terminal = Terminal() if request.tty else None
         self.pending = {}  # socket -> bytearray still to be written
 
@@ -234,6 +242,7 @@ class Machine:
         }
         for i, (there, _) in enumerate(request.collect):
             conf["COLLECT_%d" % i] = there
+            conf["OURS_%d" % i] = "yes" if there in destinations else ""
         a.file(
             "etc/nested.conf",
             "".join("%s=%s\n" % (k, shlex.quote(v)) for k, v in conf.items()).encode(),
@@ -242,7 +251,8 @@ class Machine:
         a.file(
             "etc/command",
             (
-                "#!/bin/busybox sh\nexport TERM=%s LG_NESTED=1\nunset NONCE\nexec %s\n"
+                "#!/bin/busybox sh\nexport TERM=%s LG_NESTED=1\nunset NONCE\n"
+                "echo $$ >/run/command\nexec %s\n"
                 % (shlex.quote(term), " ".join(map(shlex.quote, request.command)))
             ).encode(),
             0o755,
@@ -338,6 +348,7 @@ class Machine:
             finally:
                 if self.terminal:
                     self.terminal.leave()
+                self.tell_what_is_lost()
         except Interrupted as e:
             say("stopped by %s" % signal.Signals(e.number).name)
             self.write_log()
@@ -369,18 +380,21 @@ class Machine:
         selector.register(wake_r, selectors.EVENT_READ, "signal")
         if self.terminal:
             selector.register(0, selectors.EVENT_READ, "terminal")
-        deadline = time.monotonic() + request.timeout if request.timeout else None
+        self.deadline = time.monotonic() + request.timeout if request.timeout else None
         boot_deadline = time.monotonic() + BOOT_PATIENCE
 
         sinks = {console: self.console.extend, command: out_to(1), errors: out_to(2)}
         while True:
-            ends = [d for d in (deadline, None if self.booted else boot_deadline) if d is not None]
+            ends = [d for d in (self.deadline, None if self.booted else boot_deadline) if d is not None]
             events = selector.select(max(0, min(ends) - time.monotonic()) if ends else None)
             if not self.booted and time.monotonic() >= boot_deadline:
                 raise DiedBooting
-            if deadline is not None and time.monotonic() >= deadline:
+            if self.deadline is not None and time.monotonic() >= self.deadline:
                 self.drain(sinks)
                 self.finish_terminal()
+                if self.leaving is not None:
+                    say("the machine does not answer")
+                    return self.leaving
                 say("time-out: %s s are over, the machine was stopped" % fmt(request.timeout))
                 self.write_log(tail=True)
                 return EXIT_TIMEOUT
@@ -391,19 +405,22 @@ class Machine:
                             self.send(selector, control, b"winsize %d %d\n" % self.terminal.size())
                         elif number not in (signal.SIGWINCH, signal.SIGCHLD):
                             self.drain(sinks)
-                            raise Interrupted(number)
+                            if not self.leave(selector, control, 128 + number):
+                                raise Interrupted(number)
                 elif key.data == "terminal":
                     typed, leave = self.terminal.read()
                     if leave:
                         self.finish_terminal()
+                        if self.leave(selector, control, 0):
+                            selector.unregister(0)
+                            continue
                         say("left the machine")
                         return 0
                     self.send(selector, command, typed)
                 elif key.data == "stdin":
                     data = os.read(0, INPUT_PORTION)
-                    self.send(selector, command, quote_input(data))
-                    if not data:
-                        selector.unregister(0)
+                    self.send(selector, command, b"%d\n" % len(data) + data)
+                    selector.unregister(0)
                 elif key.data == "qemu":
                     data = self.qemu.stderr.read()
                     if data:
@@ -422,10 +439,12 @@ class Machine:
                                 self.pending.pop(s, None)
                         elif s is control:
                             self.hear(data)
+                            if self.leaving is not None:  # it comes
+                                self.deadline = time.monotonic() + LEAVE_PATIENCE
                         else:
                             sinks[s](data)
-            if self.stdin_ready:
-                self.stdin_ready = False
+            if self.more:
+                self.more = False
                 selector.register(0, selectors.EVENT_READ, "stdin")
             if self.ended:
                 self.drain(sinks)
@@ -441,6 +460,28 @@ class Machine:
                 if self.qemu.returncode < 0:
                     how = "was killed by " + signal.Signals(-self.qemu.returncode).name
                 return self.failed("the machine %s before it gave a verdict" % how)
+
+    def leave(self, selector, control, status):
+        """Somebody wants to go.  True: not yet, first what was written must come out."""
+        if self.leaving is not None:
+            # timeout(1) and shells send a signal to us and then to all of our group.
+            return time.monotonic() < self.asked_again
+        if not self.request.collect or not self.started:
+            return False
+        self.leaving = status
+        self.asked_again = time.monotonic() + 1
+        self.deadline = time.monotonic() + LEAVE_PATIENCE
+        say("waiting for what was written in the machine; %s gives that up"
+            % ("Ctrl-C" if self.request.tty else "a second signal"))
+        self.send(selector, control, b"stop\n")
+        return True
+
+    def tell_what_is_lost(self):
+        """The machine is gone.  Did it take something along?"""
+        for i, (_, here) in enumerate(self.request.collect):
+            if self.started and i not in self.settled:
+                say("%s: what was written in the machine did not come out; %s" % (
+                    here, "it is as it was" if os.path.exists(here) else "there is none"))
 
     def send(self, selector, s, data):
         """Queue bytes for a serial line; the loop writes them as they fit."""
@@ -507,12 +548,17 @@ class Machine:
             self.wanted = (int(rest[0]), int(rest[1]))
         elif word == "nofile":
             self.missing.append(int(rest[0]))
+            self.settled.add(int(rest[0]))
+        elif word == "same":
+            self.settled.add(int(rest[0]))
+        elif word == "ready":  # from now on the command may write
+            self.started = True
         elif word == "log":
             self.wanted = ("log", int(rest[0]))
         elif word == "complaint":
             self.complaint = int(rest[0])
-        elif word == "stdin":
-            self.stdin_ready = True
+        elif word == "more":
+            self.more = True
         elif word == "end":
             self.ended = True
 
@@ -521,11 +567,11 @@ class Machine:
             self.log = data
             return
         path = self.request.collect[kind][1]
+        self.settled.add(kind)
         try:
-            with open(path, "wb") as f:
-                f.write(data)
+            replace_file(path, data)
         except OSError as e:
-            say("can't write %s: %s" % (path, e.strerror))
+            say("can't write %s: %s; it is as it was" % (path, e.strerror))
             self.status = self.status or EXIT_MACHINE
 
     # -- endings ------------------------------------------------------------
@@ -550,6 +596,8 @@ class Machine:
                 ": see %s" % self.request.log if self.request.log else ":"))
             if not self.request.log:
                 self.show_tail(self.log)
+        if self.leaving is not None:
+            return self.leaving
         if self.status is None:
             return self.failed("the machine ended without a status")
         return self.status
@@ -640,19 +688,35 @@ def out_to(fd):
     return sink
 
 
-def quote_input(data):
-    """Bytes of standard input as init.sh's line discipline wants them.
-
-    Each portion ends with ^D, which hands it over without a newline; the empty
-    portion at the end is a bare ^D, which means end of file.
-    """
-    out = bytearray()
-    for byte in data:
-        if byte in (0x04, 0x16, 0x0A, 0x0D, 0x00, 0x03, 0x11, 0x13, 0x1A, 0x1C, 0xFF):
-            out.append(0x16)
-        out.append(byte)
-    out.append(0x04)
-    return bytes(out)
+def replace_file(path, data):
+    """All of it or nothing: a full disk or a power cut must not leave half a file."""
+    final = os.path.realpath(path)
+    try:
+        old = os.stat(final)
+    except FileNotFoundError:
+        old = None
+    if old and not stat.S_ISREG(old.st_mode):
+        with open(final, "wb") as f:  # /dev/stdout, a pipe
+            f.write(data)
+        return
+    fd, aside = tempfile.mkstemp(prefix=os.path.basename(final) + ".", dir=os.path.dirname(final))
+    try:
+        with open(fd, "wb") as f:
+            f.write(data)
+            f.flush()
+            if old:
+                os.fchmod(fd, stat.S_IMODE(old.st_mode))
+                if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(fd, old.st_uid, old.st_gid)
+            else:
+                mask = os.umask(0)
+                os.umask(mask)
+                os.fchmod(fd, 0o666 & ~mask)
+            os.fsync(fd)
+        os.replace(aside, final)
+    except BaseException:
+        os.unlink(aside)
+        raise
 
 
 def fmt(seconds):

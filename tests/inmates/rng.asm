@@ -1,0 +1,59 @@
+; SPDX-License-Identifier: MIT
+; Random numbers by hand: two buffers, which must differ.  ABI.md 8.5.
+; options: --rng
+%include "lib.inc"
+
+main:
+	mov	ebx, [0x2d8]
+.seek:	movzx	eax, byte [ebx]
+	test	eax, eax
+	jz	.found
+	cmp	eax, 4
+	je	.found
+	movzx	eax, byte [ebx + 1]
+	movzx	ecx, byte [ebx + 2]
+	lea	eax, [5 + eax * 8]
+	lea	eax, [eax + ecx * 2]
+	movzx	ecx, byte [ebx + 3]
+	add	ebx, eax
+	add	ebx, ecx
+	jmp	.seek
+.found:	CHECK_EQ eax, 4, "there is a source of random numbers"
+	mov	[device], ebx
+	mov	edi, [ebx + 5 + 4]
+	shl	edi, 12
+	mov	[queue], edi
+	mov	byte [ebx + 4], 0
+	HCALL	HC_NOTIFY, [device]
+	mov	byte [ebx + 4], 3
+	HCALL	HC_NOTIFY, [device]
+	mov	dword [edi], data
+	mov	dword [edi + 8], 32
+	mov	dword [edi + 12], 2
+	mov	dword [edi + 16], data + 32
+	mov	dword [edi + 16 + 8], 32
+	mov	dword [edi + 16 + 12], 2
+	mov	dword [edi + 0x1000 + 4], 1 << 16
+	mov	word [edi + 0x1000 + 2], 2
+	HCALL	HC_NOTIFY, [queue]
+	mov	ecx, 300000000
+.wait:	cmp	word [edi + 0x2000 + 2], 2
+	je	.come
+	loop	.wait
+.come:	CHECK_EQ [edi + 0x2000 + 8], 32, "the first buffer is full"
+	CHECK_EQ [edi + 0x2000 + 16], 32, "and the second"
+	mov	eax, [data]
+	or	eax, [data + 4]
+	cmp	eax, 0
+	CHECK	ne, "with something"
+	mov	esi, data
+	lea	edi, [data + 32]
+	mov	ecx, 8
+	repe	cmpsd
+	CHECK	ne, "and not with the same"
+	jmp	finish
+
+section .bss
+device:	resd	1
+queue:	resd	1
+data:	resb	64
