@@ -63,6 +63,7 @@ static bool in_noirq_range(struct lguest *lg)
  * LG_RESUME: delivered.  LG_AGAIN: nothing happened yet.  LG_OUT: there was no gate or
  * no stack, and the Guest is dead.
  */
+/* LAB 7.5 BEGIN: five words on a stack */
 enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error, u32 error)
 {
 	struct lg_trap_frame *regs = lg_regs(lg);
@@ -123,6 +124,7 @@ enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error
 	lg_trace_inject(lg, vector, error);
 	return LG_RESUME;
 }
+/* LAB 7.5 END */
 /*:*/
 
 /*H:260 Now?

@@ -39,6 +39,7 @@
  *
  * Base, limit and granularity are the Guest's own.  They cannot hurt anybody else.
  */
+/* LAB 7.1 BEGIN: the wall */
 u64 lg_sanitise_descriptor(u64 descriptor)
 {
 	u64 dpl = (descriptor & DESC_DPL) >> DESC_DPL_SHIFT;
@@ -53,6 +54,7 @@ u64 lg_sanitise_descriptor(u64 descriptor)
 		descriptor |= DESC_DB;
 	return descriptor | DESC_ACCESSED;
 }
+/* LAB 7.1 END */
 /*:*/
 
 /*H:410 Whose entry is it?

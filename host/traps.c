@@ -17,10 +17,12 @@ static bool vector_is_ours(unsigned int vector)
 
 /* Does a frame for this vector carry an error code (SDM vol. 3, table 6-1, as far as
  * a Guest of this ABI knows it: ABI.md 4.1)? */
+/* LAB 7.2 BEGIN: which traps carry an error code */
 bool lg_trap_has_error(unsigned int vector)
 {
 	return vector == LG_VECTOR_DF || (vector >= 10 && vector <= 14) || vector == 17;
 }
+/* LAB 7.2 END */
 
 /* May the Guest's gate for `vector` be reached without the Host (ABI.md 5.2)? */
 static bool may_be_direct(unsigned int vector)
@@ -53,6 +55,7 @@ static bool dpl_is_honoured(unsigned int vector)
  * can deliver it alone.  An interrupt gate disables them, and that means a word in
  * Guest memory that must change at the same instant: the Host does those.
  */
+/* LAB 7.3 BEGIN: the Guest's gates */
 void lg_show_gate(struct lguest *lg, u32 vector)
 {
 	const struct lg_gate *gate = &lg->idt[vector];
@@ -97,8 +100,10 @@ void lg_load_idt_entry(struct lguest *lg, u32 vector, u32 low, u32 high)
 	}
 	lg_show_gate(lg, vector);
 }
+/* LAB 7.3 END */
 
 /* LHCALL_SET_STACK (ABI.md 2.2, 6): where ring 3 lands when it traps. */
+/* LAB 7.4 BEGIN: where ring 3 lands */
 void lg_set_stack(struct lguest *lg, u32 ss, u32 esp, u32 pages)
 {
 	if ((ss & 3) != 1) {
@@ -114,6 +119,7 @@ void lg_set_stack(struct lguest *lg, u32 ss, u32 esp, u32 pages)
 	lg->stack_pages = pages;
 	lg->stack_unpinned = true;	/* lg_before_entry pins it */
 }
+/* LAB 7.4 END */
 /*:*/
 
 /* Hand the current exception to the Guest's own handler. */
@@ -221,6 +227,7 @@ static bool is_software_interrupt(const u8 *code, u32 have, unsigned int *vector
 }
 
 /* noinline: its stack frame would be paid for by every hypercall. */
+/* LAB 7.6 BEGIN: what INT n meant */
 static noinline enum lg_result general_protection(struct lguest *lg)
 {
 	struct lg_trap_frame *regs = lg_regs(lg);
@@ -268,6 +275,7 @@ static noinline enum lg_result general_protection(struct lguest *lg)
 	}
 	return reflect(lg, LG_VECTOR_GP, error);
 }
+/* LAB 7.6 END */
 /*:*/
 
 /* Keep the last exits for the obituary.  A dozen instructions, worth it at 2 a.m. */
