@@ -53,6 +53,7 @@ static uint32_t page_up(uint32_t bytes)
 }
 
 /*L:310 Filling the form */
+/* LAB 4.7 BEGIN: the letter on the table */
 void zero_page_fill(uint8_t *page, uint64_t ram, uint32_t initrd_size)
 {
 	const uint16_t version = BOOT_PROTOCOL;
@@ -75,6 +76,7 @@ void zero_page_fill(uint8_t *page, uint64_t ram, uint32_t initrd_size)
 		memcpy(page + BP_RAMDISK_SIZE, &size, 4);
 	}
 }
+/* LAB 4.7 END */
 /*:*/
 
 int initrd_open(struct initrd *rd, const char *name, const struct image *img,

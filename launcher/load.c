@@ -79,6 +79,7 @@ static int fetch(const struct image *img, void *to, size_t len, uint64_t offset,
  * people make the mistakes: the 64-bit kernel of one's own machine first, then the
  * object file that nobody linked.
  */
+/* LAB 4.1 BEGIN: is this a kernel? */
 static int check_header(const struct image *img, const Elf32_Ehdr *h, struct complaint *c)
 {
 	if (h->e_ident[EI_CLASS] == ELFCLASS64)
@@ -110,8 +111,10 @@ static int check_header(const struct image *img, const Elf32_Ehdr *h, struct com
 				img->name, h->e_phnum, ELF_PHNUM_MAX);
 	return 0;
 }
+/* LAB 4.1 END */
 /*:*/
 
+/* LAB 4.2 BEGIN: one segment */
 static int check_segment(const struct image *img, unsigned i, const struct segment *s,
 			 struct complaint *c)
 {
@@ -132,6 +135,7 @@ static int check_segment(const struct image *img, unsigned i, const struct segme
 	}
 	return 0;
 }
+/* LAB 4.2 END */
 
 /*L:260 The program headers
  * p_vaddr is where the kernel will *think* it is, once it has page tables.  At the
@@ -141,6 +145,7 @@ static int check_segment(const struct image *img, unsigned i, const struct segme
  * The part of a segment that is not in the file, its bss, needs no work: the
  * Guest's memory is zero already.
  */
+/* LAB 4.3 BEGIN: the program headers */
 static int check_elf(struct image *img, struct complaint *c)
 {
 	Elf32_Ehdr h;
@@ -169,6 +174,7 @@ static int check_elf(struct image *img, struct complaint *c)
 	img->entry = h.e_entry;
 	return status;
 }
+/* LAB 4.3 END */
 /*:*/
 
 static uint32_t field(const uint8_t *header, unsigned offset, unsigned bytes)
@@ -217,6 +223,7 @@ static int check_bzimage(struct image *img, const uint8_t *h, struct complaint *
 /*:*/
 
 /* Something of the file must be at the entry: zeroes are instructions, but not yours. */
+/* LAB 4.4 BEGIN: the way in */
 static int check_entry(const struct image *img, struct complaint *c)
 {
 	for (unsigned i = 0; i < img->count; i++) {
@@ -229,6 +236,7 @@ static int check_entry(const struct image *img, struct complaint *c)
 			"segments%s", img->name, img->entry, img->count,
 			img->entry >= 0x80000000u ? " (it must be a physical address)" : "");
 }
+/* LAB 4.4 END */
 
 static int check_file(const struct image *img, struct complaint *c)
 {
@@ -294,6 +302,7 @@ int image_reread(struct image *img, struct complaint *c)
 	return check_contents(img, c);
 }
 
+/* LAB 4.5 BEGIN: does it fit? */
 int image_fits(const struct image *img, uint64_t ram, struct complaint *c)
 {
 	for (unsigned i = 0; i < img->count; i++) {
@@ -314,8 +323,10 @@ int image_fits(const struct image *img, uint64_t ram, struct complaint *c)
 				ram / MIB);
 	return 0;
 }
+/* LAB 4.5 END */
 
 /* Straight from the file to where it belongs: no copy in between. */
+/* LAB 4.6 BEGIN: into memory */
 int image_load(const struct image *img, const struct guest_memory *m, struct complaint *c)
 {
 	for (unsigned i = 0; i < img->count; i++) {
@@ -334,6 +345,7 @@ int image_load(const struct image *img, const struct guest_memory *m, struct com
 	}
 	return 0;
 }
+/* LAB 4.6 END */
 
 void image_close(struct image *img)
 {

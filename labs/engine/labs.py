@@ -20,7 +20,7 @@ LAB_KEYS = {"lab": 1, "title": 1, "part": 1, "points": 1, "hours": 1, "read": 1,
             "show": 1, "programs": 0, "guests": 0, "exercises": 1, "hints": 1, "questions": 0}
 EXERCISE_KEYS = {"id": 1, "name": 1, "file": 1, "functions": 1, "write": 1, "contract": 1,
                  "tests": 1, "mutants": 1}
-TEST_KEYS = {"test": 1, "points": 1, "hint": 1, "expect": 1, "hints": 0, "hidden": 0}
+TEST_KEYS = {"test": 1, "points": 1, "hint": 1, "expect": 1, "hints": 0, "hidden": 0, "of": 0}
 MUTANT_KEYS = {"name": 1, "wrong": 1, "from": 0, "to": 0, "file": 0, "killed_by": 1, "hint": 1}
 
 

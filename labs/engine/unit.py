@@ -210,7 +210,9 @@ def compiler_says(output):
 
 def run_program(program, tests, scratch, seed):
     nonce = secrets.token_hex(16)
-    names = [t.test.rsplit("/", 1)[1] for t in tests]
+    # A test may stand for several of the program's: it passes if they all do.
+    parts = [t.of or [t.test.rsplit("/", 1)[1]] for t in tests]
+    names = sorted({n for p in parts for n in p})
     logs = os.path.join(scratch.path, "logs-" + program.name)
     os.makedirs(logs, exist_ok=True)
     out, into = os.pipe()        # the way of the verdicts
@@ -242,32 +244,40 @@ def run_program(program, tests, scratch, seed):
         if len(words) >= 3 and words[0] == nonce:
             said.setdefault(words[1], (words[2], words[3] if len(words) > 3 else ""))
     verdicts = {}
-    for t, name in zip(tests, names):
-        log = ""
-        try:
-            with open(os.path.join(logs, name + ".log"), encoding="utf-8", errors="replace") as f:
-                log = f.read(1 << 18)
-        except OSError:
-            pass
-        word, why = said.get(name, (None, ""))
-        if word == "PASS":
-            verdicts[t.test] = Verdict(PASS, "", log)
-        elif word == "TIMEOUT":
-            verdicts[t.test] = Verdict(TIMEOUT, why, log)
-        elif word == "FAIL":
-            verdicts[t.test] = Verdict(FAIL, reason(log) or why, log)
-        elif word == "ERROR" or ended.status == 125:
-            verdicts[t.test] = Verdict(ERROR, why or ended.output[-200:].strip(), log)
-        elif said.get("."):
-            verdicts[t.test] = Verdict(ERROR, "there is no test %s in %s"
-                                       % (name, program.source), log)
-        elif ended.why == "TIMEOUT":
-            verdicts[t.test] = Verdict(TIMEOUT, "the whole program was still running", log)
-        else:
-            verdicts[t.test] = Verdict(FAIL, "the program ended before this test: %s"
-                                       % (ended.why or "status %s" % ended.status),
-                                       log or ended.output)
+    for t, part in zip(tests, parts):
+        for name in part:
+            v = verdict_of(name, said, ended, logs, program)
+            if len(part) > 1 and v.word != PASS:
+                v.why = "%s: %s" % (name, v.why)
+            verdicts[t.test] = v
+            if v.word != PASS:
+                break
     return verdicts
+
+
+def verdict_of(name, said, ended, logs, program):
+    """One test of a program, from what came by the way of the verdicts."""
+    log = ""
+    try:
+        with open(os.path.join(logs, name + ".log"), encoding="utf-8", errors="replace") as f:
+            log = f.read(1 << 18)
+    except OSError:
+        pass
+    word, why = said.get(name, (None, ""))
+    if word == "PASS":
+        return Verdict(PASS, "", log)
+    if word == "TIMEOUT":
+        return Verdict(TIMEOUT, why, log)
+    if word == "FAIL":
+        return Verdict(FAIL, reason(log) or why, log)
+    if word == "ERROR" or ended.status == 125:
+        return Verdict(ERROR, why or ended.output[-200:].strip(), log)
+    if said.get("."):
+        return Verdict(ERROR, "there is no test %s in %s" % (name, program.source), log)
+    if ended.why == "TIMEOUT":
+        return Verdict(TIMEOUT, "the whole program was still running", log)
+    return Verdict(FAIL, "the program ended before this test: %s"
+                   % (ended.why or "status %s" % ended.status), log or ended.output)
 
 
 NOISE = re.compile(r"^(ok|not ok|1\.\.|# [a-z_]+: \d+ test|# ok|# not ok|TAP version)|Failure!$")
