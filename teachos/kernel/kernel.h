@@ -215,6 +215,9 @@ void root_switch(u32 root);
 struct process;
 /* A fault at va: true if it could be mended (demand-zero, copy-on-write). */
 bool vm_fault(struct process *p, u32 va, bool write);
+/* May p have another page? */
+bool vm_enough(const struct process *p);
+#define FRAMES_RESERVED 32u
 /* After it could not: was p in its right, and only the memory was short? */
 bool vm_had_right(struct process *p, u32 va, bool write);
 /* Copy between kernel and a process; false if any of it is not the process's. */

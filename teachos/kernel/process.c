@@ -136,7 +136,7 @@ static int process_start(struct process *p)
  */
 int process_fork(struct trap_frame *frame)
 {
-	struct process *child = process_alloc(current->name);
+	struct process *child = vm_enough(current) ? process_alloc(current->name) : NULL;
 	struct trap_frame *child_frame;
 	int i;
 

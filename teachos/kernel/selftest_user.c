@@ -119,6 +119,20 @@ USER_TEST(tmp_files, "files in /tmp")
 USER_TEST(tmp_limits, "a full /tmp: many files, large files, large everything")
 USER_TEST(maps, "mmap and munmap: promises, rights, holes")
 USER_TEST(two_hundred, "two hundred processes")
+
+static const char *stress(const char *what)
+{
+	int status = run_program("/bin/stress", what);
+
+	CHECK(!status, "status 0x%x", status);
+	CHECK_EQUAL(process_count(), 1);
+	return NULL;
+}
+
+SELFTEST(stress_fork, "stress/200 processes") { return stress("fork"); }
+SELFTEST(stress_memory, "stress/all memory, and more") { return stress("memory"); }
+SELFTEST(stress_pipes, "stress/ten pipes at once") { return stress("pipes"); }
+SELFTEST(stress_signals, "stress/a thousand signals") { return stress("signals"); }
 USER_TEST(nonsense, "twenty thousand senseless system calls")
 
 /* The same trap through the other kind of gate, straight to ring 1. */

@@ -30,13 +30,20 @@ static u32 promised(const struct process *p, u32 va)
 	return 0;
 }
 
+/* The last frames are for process 1: whoever takes all that there is shall not take the
+ * shell with him. */
+bool vm_enough(const struct process *p)
+{
+	return p->immortal || frames_free() > FRAMES_RESERVED;
+}
+
 static bool demand_zero(struct process *p, u32 va, bool write)
 {
 	u32 prot = promised(p, va), frame = 0;
 	u32 flags = PTE_P | PTE_US | PTE_A | (prot & PROT_WRITE ? PTE_RW : 0) |
 		    (write ? PTE_D : 0);
 
-	if (prot && (!write || (prot & PROT_WRITE)))
+	if (prot && (!write || (prot & PROT_WRITE)) && vm_enough(p))
 		frame = frame_alloc_zeroed();
 	if (!frame)
 		return false;
@@ -53,7 +60,7 @@ static bool copy_on_write(struct process *p, u32 va, pte_t *pte)
 	u32 old = pte_phys(*pte), frame = old;
 
 	if (frame_refs(old) > 1) {
-		frame = frame_alloc();
+		frame = vm_enough(p) ? frame_alloc() : 0;
 		if (!frame)
 			return false;
 		memcpy(phys_to_virt(frame), phys_to_virt(old), PAGE_SIZE);

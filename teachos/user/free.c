@@ -7,6 +7,6 @@ int main(int argc, char **argv)
 {
 	char *cat[] = {"cat", "/proc/meminfo", NULL};
 
-	(void)argc;
+	no_arguments(argc, argv);
 	die("%s: %s\n", argv[0], error_text(execve("/bin/cat", cat)));
 }

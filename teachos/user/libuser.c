@@ -166,6 +166,22 @@ int sleep_ms(u32 ms)
 	return syscall(SYS_nanosleep, (u32)time, 0, 0);
 }
 
+/* struct termios of Linux, as far as anybody looks at it here. */
+#define TCGETS 0x5401
+#define TCSETS 0x5402
+#define ICANON 2u
+#define ECHO 8u
+
+bool console_raw(bool raw)
+{
+	u32 termios[16];
+
+	if (syscall(SYS_ioctl, 0, TCGETS, (u32)termios))
+		return false;
+	termios[3] = raw ? termios[3] & ~(ICANON | ECHO) : termios[3] | ICANON | ECHO;
+	return !syscall(SYS_ioctl, 0, TCSETS, (u32)termios);
+}
+
 u64 uptime_ms(void)
 {
 	u32 time[2] = {0, 0};
@@ -253,6 +269,12 @@ void die(const char *fmt, ...)
 	vfprintf(2, fmt, ap);
 	va_end(ap);
 	exit(1);
+}
+
+void no_arguments(int argc, char **argv)
+{
+	if (argc > 1)
+		die("%s: %s: expected no arguments\n", argv[0], argv[1]);
 }
 
 const char *error_text(int error)

@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 	char chunk[512];
 	int n, fd = open("/proc/ps");
 
-	(void)argc;
+	no_arguments(argc, argv);
 	if (fd < 0)
 		die("%s: /proc/ps: %s\n", argv[0], error_text(fd));
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)

@@ -282,6 +282,26 @@ static void describe(struct job *job, struct command *c, int count)
 	}
 }
 
+/* For `kill`: %N is the job, @GROUP is what the kernel calls it. */
+static bool name_jobs(struct command *c)
+{
+	static char groups[4][16];
+	int i, n = 0;
+
+	for (i = 1; i < c->count && n < 4; i++) {
+		struct job *job;
+
+		if (c->words[i][0] != '%')
+			continue;
+		job = job_find("kill", c->words[i]);
+		if (!job)
+			return false;
+		snformat(groups[n], sizeof(groups[n]), "@%d", job->group);
+		c->words[i] = groups[n++];
+	}
+	return true;
+}
+
 static int run(struct command *c, int count, bool background)
 {
 	int (*builtin)(char **) = find_builtin(c);
@@ -290,6 +310,8 @@ static int run(struct command *c, int count, bool background)
 
 	if (builtin && count == 1 && !background && !c->input && !c->output)
 		return builtin(c->words);
+	if (count == 1 && c->count && !strcmp(c->words[0], "kill") && !name_jobs(c))
+		return 1;
 	job = job_new();
 	if (!job)
 		return 126;

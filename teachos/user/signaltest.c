@@ -274,6 +274,22 @@ static int children(void)
 	return 0;
 }
 
+/* Of a few pages the kernel tells the Host one by one that they are shared now. */
+static int few_pages(void)
+{
+	int pid;
+
+	count = 0;			/* the Host has the page at hand, writable */
+	pid = fork();
+	if (!pid) {
+		sched_yield();
+		exit(count == 0 ? 0 : 1);
+	}
+	count = 1;			/* at once: this must not be the child's page any more */
+	STEP(1, wait_for(pid) == 0);
+	return 0;
+}
+
 static int after_exec(void)
 {
 	struct sigaction a, b;
@@ -523,7 +539,7 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } tests[] = {
-	TEST(handler), TEST(segv), TEST(masks), TEST(interrupted), TEST(alarms), TEST(children),
+	TEST(handler), TEST(segv), TEST(masks), TEST(interrupted), TEST(alarms), TEST(children), TEST(few_pages),
 	TEST(after_exec), TEST(stopping), TEST(fpu), TEST(old_calls), TEST(forged),
 	TEST(no_stack), TEST(rubbish),
 };

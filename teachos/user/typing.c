@@ -40,25 +40,9 @@ static u32 first;		/* of the window */
 static u32 lost;		/* characters that did not fit */
 static const char *prompt;
 
-/* struct termios of Linux, as far as anybody looks at it here. */
-#define TCGETS 0x5401
-#define TCSETS 0x5402
-#define ICANON 2u
-#define ECHO 8u
-
-static bool set_raw(bool raw)
-{
-	u32 termios[16];
-
-	if (syscall(SYS_ioctl, 0, TCGETS, (u32)termios))
-		return false;
-	termios[3] = raw ? termios[3] & ~(ICANON | ECHO) : termios[3] | ICANON | ECHO;
-	return !syscall(SYS_ioctl, 0, TCSETS, (u32)termios);
-}
-
 bool edit_possible(void)
 {
-	return set_raw(false);
+	return console_raw(false);
 }
 
 static int get_byte(void)
@@ -264,7 +248,7 @@ bool edit_line(const char *show, char line[EDIT_MAX])
 	prompt = show;
 	text = line;
 	length = cursor = first = lost = 0;
-	set_raw(true);
+	console_raw(true);
 	printf("%s", prompt);
 	for (;;) {
 		c = get_byte();
@@ -287,7 +271,7 @@ bool edit_line(const char *show, char line[EDIT_MAX])
 		printf("sh: the line is %u characters too long: not run\n", lost);
 		text[0] = '\0';
 	}
-	set_raw(false);
+	console_raw(false);
 	return c != CTRL('D') && c != KEY_EOF;
 }
 /*:*/

@@ -8,8 +8,7 @@ int main(int argc, char **argv)
 	u32 rest;
 	u64 s = div64(uptime_ms(), 1000, &rest);
 
-	(void)argc;
-	(void)argv;
+	no_arguments(argc, argv);
 	printf("up %llu.%03u seconds\n", s, rest);
 	return 0;
 }

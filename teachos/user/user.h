@@ -127,6 +127,8 @@ int munmap(u32 address, u32 length);
 int sched_yield(void);
 int sleep_ms(u32 ms);
 u64 uptime_ms(void);
+/* Standard input gives keys as they come, unseen, or lines; false: it is no console. */
+bool console_raw(bool raw);
 int reboot(u32 how);
 #define REBOOT_RESTART 0x01234567u
 #define REBOOT_POWER_OFF 0x4321fedcu
@@ -140,6 +142,8 @@ int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Complains and ends the program with status 1. */
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* Ends the program with a complaint if it was given arguments. */
+void no_arguments(int argc, char **argv);
 const char *error_text(int error);	/* of a negative result */
 
 /* Lines of a file, of up to LINE_MAX bytes; longer ones come in pieces of that size. */
