@@ -58,6 +58,9 @@ static int refusals(void)
 	return 0;
 }
 
+/*:*/
+
+/*G:776 Packets, each for itself */
 static int datagrams(void)
 {
 	int a = socket(SOCK_DGRAM, 0), b = socket(SOCK_DGRAM, 0), n;
@@ -116,6 +119,9 @@ static int echoes(void)
 	return 0;
 }
 
+/*:*/
+
+/*G:777 Streams, and how they end */
 #define MANY 400000u
 static u8 chunk[9000];
 
