@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 	if (rights_check(&rights, &c) || (o.trace && trace_start(&o, &img, &c)))
 		die_complaining(&c);
 	for (unsigned i = 0; i < o.nets; i++)
-		if (net_open(&o.net[i], &net[i], &c))
+		if (net_open(&o.net[i], o.user, &net[i], &c))
 			die_complaining(&c);
 	if (host_open(&c) || memory_create(&memory, o.memory, &c))
 		die_complaining(&c);

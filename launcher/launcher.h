@@ -22,6 +22,7 @@
  *	tap.c		a card of this machine's at the other end
  *	neighbour.c	or a process that plays the Internet ...
  *	usernet.c	... which is a program of its own
+ *	cell.c		what that may ask of the kernel
  *	rng.c		random numbers
  *	run.c		the loop: run, look why it stopped, again
  *	walk.c		where is that address?
@@ -457,12 +458,17 @@ struct net_link {
 	uint8_t mac[6];		/* for the Guest's card */
 };
 
-/* Opens what was wished for.  Before any thread.  Returns 0 or a status. */
-int net_open(const struct net_wish *w, struct net_link *link, struct complaint *c);
+/* Opens what was wished for.  user: whom usernet is to become, or NULL.  Before any
+ * thread, and before rights_drop().  Returns 0 or a status. */
+int net_open(const struct net_wish *w, const char *user, struct net_link *link,
+	     struct complaint *c);
 /* The address of the Guest's card: the one that was wished for, or one of ours. */
 void net_mac(const struct net_wish *w, uint8_t mac[6]);
 /* Starts usernet, for NET_USER.  Returns 0 and *fd, or a status. */
-int neighbour_start(const struct net_wish *w, int *fd, struct complaint *c);
+int neighbour_start(const struct net_wish *w, const char *user, int *fd, struct complaint *c);
+
+/* In usernet: from now on only the calls that are listed there.  Returns 0 or a status. */
+int cell_shut(struct complaint *c);
 
 /* ---- net.c --------------------------------------------------------------- */
 

@@ -7,7 +7,8 @@
  * is read with one read(), which is all that net.c asks for, and when one side ends the
  * other one is told.  Nobody has to clean up after anybody.
  *
- * It is started before the Guest, and before we give up any rights, and its first
+ * It is started before the Guest, and before we give up any rights, as a port may need
+ * one; it then gives up its own (L:748), and becomes the same --username.  Its first
  * message says whether all is well: a port that is in use is a mistake like others,
  * and mistakes come first.
  :*/
@@ -45,7 +46,7 @@ static bool find_neighbour(char path[PATH_MAX])
 }
 
 /* In the child.  Whatever goes wrong, the other end sees that the socket is closed. */
-static _Noreturn void become(const char *path, int fd, const char *word)
+static _Noreturn void become(const char *path, int fd, const char *word, const char *user)
 {
 	int null = open("/dev/null", O_RDWR);
 
@@ -60,7 +61,7 @@ static _Noreturn void become(const char *path, int fd, const char *word)
 	/* The copy survives execve(), which closes all else that we have open. */
 	if (fd == NEIGHBOUR_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, NEIGHBOUR_FD) < 0)
 		_exit(STATUS_INTERNAL);
-	execl(path, path, word, is_verbose() ? "verbose" : NULL, NULL);
+	execl(path, path, word, is_verbose() ? "verbose" : "quiet", user, NULL);
 	_exit(STATUS_NO_NETWORK);
 }
 
@@ -83,7 +84,7 @@ static int greeted(int fd, const char *path, struct complaint *c)
 	return said.status;
 }
 
-int neighbour_start(const struct net_wish *w, int *fd, struct complaint *c)
+int neighbour_start(const struct net_wish *w, const char *user, int *fd, struct complaint *c)
 {
 	char path[PATH_MAX];
 	int pair[2];
@@ -98,7 +99,7 @@ int neighbour_start(const struct net_wish *w, int *fd, struct complaint *c)
 	if (child < 0)
 		return complain(c, STATUS_INTERNAL, "fork: %s", strerror(errno));
 	if (!child)
-		become(path, pair[1], w->text);
+		become(path, pair[1], w->text, user);
 	close(pair[1]);
 	if (greeted(pair[0], path, c)) {
 		close(pair[0]);

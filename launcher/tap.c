@@ -157,13 +157,14 @@ void net_mac(const struct net_wish *w, uint8_t mac[6])
 		verbose("no random numbers for a MAC address: it is the same as last time");
 }
 
-int net_open(const struct net_wish *w, struct net_link *link, struct complaint *c)
+int net_open(const struct net_wish *w, const char *user, struct net_link *link,
+	     struct complaint *c)
 {
 	net_mac(w, link->mac);
 	switch (w->kind) {
 	case NET_USER:
 		strcpy(link->name, "user");
-		return neighbour_start(w, &link->fd, c);
+		return neighbour_start(w, user, &link->fd, c);
 	case NET_RAW:
 		return raw_open(w, link, c);
 	default:

@@ -17,12 +17,16 @@
  * before.  So it does not live in the Launcher but next door: this is a program of
  * its own, and all that the two share is a socket that carries frames.  If a Guest
  * breaks it, it has broken a process that has no Guest memory, no disk, and no
- * /dev/lguest.  And the Launcher need not know any library.
+ * /dev/lguest; the Launcher says so once, and the Guest goes on without a network.
+ * (You can try: 4.7 dies of a piece of a packet that comes before the first piece.)
+ * And the Launcher need not know any library.
  *
- * Its argument is the word that stood after `--net`.  The socket is descriptor 3; the
+ * Its arguments are the word that stood after `--net`, "verbose" or "quiet", and the
+ * user to become, if there was a --username.  The socket is descriptor 3; the
  * first message in it is a complaint, with status 0 if there is none.
  :*/
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <slirp/libslirp.h>
@@ -140,6 +144,10 @@ static int add_forwards(Slirp *slirp, const struct net_wish *w, struct complaint
 /*L:744 Its day
  * libslirp says which sockets it wants to be told of; we sleep until one of them, or
  * the Launcher, has something.  Two vocabularies for the same five events meet here.
+ *
+ * The sockets first, and then the Launcher's frames: libslirp looks at the clock only
+ * when it looks at the sockets.  The other way round the very first frame arrives in
+ * the year 1970, what it opens is given four minutes, and these are over at once.
  */
 static const struct { int theirs; short ours; } event[] = {
 	{ SLIRP_POLL_IN, POLLIN }, { SLIRP_POLL_OUT, POLLOUT }, { SLIRP_POLL_PRI, POLLPRI },
@@ -201,12 +209,25 @@ static _Noreturn void work(Slirp *slirp)
 		add_poll(NEIGHBOUR_FD, SLIRP_POLL_IN, NULL);
 		slirp_pollfds_fill(slirp, &timeout, add_poll, NULL);
 		happened = poll(fds, used, timeout > 60000 ? -1 : (int)timeout);
+		slirp_pollfds_poll(slirp, happened < 0, get_revents, NULL);
 		if (happened > 0 && fds[0].revents)
 			take_frames(slirp);
-		slirp_pollfds_poll(slirp, happened < 0, get_revents, NULL);
 	}
 }
 /*:*/
+
+/* The ports are open; what comes now needs no right of root's. */
+static int give_up_rights(const char *user, struct complaint *c)
+{
+	struct rights rights;
+
+	/* Else it would be taken for something that was left open for us. */
+	if (fcntl(NEIGHBOUR_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return complain(c, STATUS_INTERNAL, "usernet: %s", strerror(errno));
+	if (rights_find(&rights, user, NULL, c) || rights_drop(&rights, c))
+		return c->status;
+	return cell_shut(c);
+}
 
 int main(int argc, char **argv)
 {
@@ -218,9 +239,9 @@ int main(int argc, char **argv)
 	/* Whoever ends the Launcher ends us: the socket tells. */
 	for (unsigned i = 0; i < sizeof(not_for_us) / sizeof(not_for_us[0]); i++)
 		signal(not_for_us[i], SIG_IGN);
-	if (argc == 3 && !strcmp(argv[2], "verbose"))
+	if (argc >= 3 && !strcmp(argv[2], "verbose"))
 		verbose_on();
-	else if (argc != 2)
+	else if (argc < 3)
 		die(STATUS_USAGE, "usernet is started by the Launcher: launcher --net user ...");
 	if (net_parse(&wish, false, argv[1], &c))
 		die_complaining(&c);
@@ -228,9 +249,12 @@ int main(int argc, char **argv)
 	if (!slirp)
 		complain(&c, STATUS_NO_NETWORK, "--net=user: libslirp %s does not start",
 			 slirp_version_string());
-	else
-		add_forwards(slirp, &wish, &c);
-	if (send(NEIGHBOUR_FD, &c, sizeof(c), MSG_NOSIGNAL) != sizeof(c) || c.status)
+	else if (!add_forwards(slirp, &wish, &c))
+		give_up_rights(argv[3], &c);
+	if (send(NEIGHBOUR_FD, &c, sizeof(c), MSG_NOSIGNAL) != sizeof(c) || c.status) {
+		if (slirp)
+			slirp_cleanup(slirp);
 		return c.status;
+	}
 	work(slirp);
 }

@@ -308,7 +308,11 @@ guest() {
 # over NAME: it has been told to quit
 over() { wait; sed "s/^/$1| /" /tmp/$1; echo; }
 
-guest user --net=user,hostfwd=udp::7007-:7
+guest user --net=user,hostfwd=udp::7007-:7 --username=1234:2345
+cell=/proc/$(pidof usernet)/status
+for field in Uid Gid CapPrm CapBnd NoNewPrivs Seccomp; do
+	echo "cell-$field: $(sed -n "s/^$field:[[:space:]]*//p" $cell | tr '\\t' ' ')"
+done
 echo "user: $(./peer 127.0.0.1 7007)"
 over user
 
@@ -323,8 +327,9 @@ ip addr add 192.168.20.1/24 dev br0
 ip link set br0 up
 guest bridge --tunnet=bridge:br0,mac=02:00:00:00:00:42
 echo "bridge-ports: $(ls /sys/class/net/br0/brif)"
-echo "bridge: $(./peer 192.168.20.9 7)"
+ping -c 1 192.168.20.9 >/dev/null
 echo "bridge-mac: $(grep '^192.168.20.9 ' /proc/net/arp)"
+echo "bridge: $(./peer 192.168.20.9 7)"
 over bridge
 
 ip link add v0 type veth
@@ -370,7 +375,7 @@ def make_net(config):
                 os.path.join(BUILD, "tests", "peer") + ":/root/peer"],
                 extra=["--load", "tun", "--load", "bridge", "--load", "veth"])
         text = outcome.output
-        said = dict(re.findall(r"^([a-z-]+): (.*)$", text, re.M))
+        said = dict(re.findall(r"^([A-Za-z-]+): (.*)$", text, re.M))
 
         def figures(name):
             """What the Launcher counted: for the Guest, from it, lost (four kinds)."""
@@ -393,6 +398,12 @@ def make_net(config):
             results.append(expect(name + "/counted", came >= 94 and went >= 93 and
                                   lost[0] == lost[2] == lost[3] == 0,
                                   "the Launcher counted %s" % (figures(name),)))
+        none = "0" * 16
+        for field, wanted in (("Uid", "1234 1234 1234 1234"), ("Gid", "2345 2345 2345 2345"),
+                              ("CapPrm", none), ("CapBnd", none), ("NoNewPrivs", "1"),
+                              ("Seccomp", "2")):
+            results.append(expect("usernet/" + field, said.get("cell-" + field) == wanted,
+                                  "%s, expected %s" % (said.get("cell-" + field), wanted)))
         for name in ("tap", "raw"):
             results.append(expect(name + "/ping", "5 packets received" in said.get(name + "-ping", ""),
                                   said.get(name + "-ping")))

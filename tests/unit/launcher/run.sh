@@ -25,6 +25,11 @@ timeout -k 5 180 python3 "$here/test_process.py" "$out/launcher" >>"$lines" ||
 wait $! || grep -q '^not ok' "$lines.locked" ||
 	echo "not ok launcher/locked: ended with status $?" >>"$lines.locked"
 cat "$lines.locked" >>"$lines"
+for variant in "usernet" "plain/usernet cell"; do
+	# shellcheck disable=SC2086  # a program and perhaps a word
+	timeout -k 5 100 python3 "$here/test_usernet.py" "$out/"$variant >>"$lines" ||
+		grep -q '^not ok' "$lines" || echo "not ok launcher/usernet: ended with status $?" >>"$lines"
+done
 
 cat "$lines"
 passed=$(grep -c '^ok ' "$lines")
