@@ -29,7 +29,8 @@ struct cache {
 	u32 dirty;
 	bool write_failed;
 	struct buffer *head[HEADS];
-	struct disk_request request[IN_FLIGHT];
+	u32 buffers;
+	struct disk_request writing[IN_FLIGHT], reading[IN_FLIGHT];
 };
 
 static struct cache *cache_new(struct disk *disk)
@@ -96,6 +97,7 @@ struct cache *cache_create(struct disk *disk)
 	wanted = wanted < BUFFERS_MIN ? BUFFERS_MIN : wanted > BUFFERS_MAX ? BUFFERS_MAX : wanted;
 	while (n < wanted && add_buffer(c))
 		n++;
+	c->buffers = n;
 	if (n >= BUFFERS_MIN)
 		return c;
 	cache_destroy(c);
@@ -199,16 +201,16 @@ static int write_dirty(struct cache *c)
 			while (first && b->number - first < DISK_PARTS - 1 &&
 			       is_dirty(c, first - 1))
 				first--;
-			write_row(c, &c->request[turn++ % IN_FLIGHT], first);
+			write_row(c, &c->writing[turn++ % IN_FLIGHT], first);
 		}
 	for (i = 0; i < IN_FLIGHT; i++)
-		reap(c, &c->request[i]);
+		reap(c, &c->writing[i]);
 	return c->write_failed ? -EIO : 0;
 }
 
 int cache_write_back(struct cache *c)
 {
-	struct disk_request *r = &c->request[0];
+	struct disk_request *r = &c->writing[0];
 	int error = write_dirty(c);
 
 	if (error)
@@ -243,54 +245,79 @@ static struct buffer *recycle(struct cache *c, u32 number)
 	return b;
 }
 
-/* Reads pieces first..first + count - 1, of which none is here. */
-static int read_row(struct cache *c, u32 first, u32 count)
-{
-	struct disk_request *r = &c->request[0];
-	struct buffer *row[DISK_PARTS];
-	u32 n, i;
-	int error;
+/* A row of neighbours that are on their way. */
+struct row {
+	struct disk_request *request;
+	u32 count;
+	struct buffer *piece[DISK_PARTS];
+};
 
-	for (n = 0; n < count && n < DISK_PARTS; n++) {
-		row[n] = recycle(c, first + n);
-		if (!row[n])
+/* Sends for pieces first..first + count - 1, of which none is here; as many as there are
+ * buffers for. */
+static void row_start(struct cache *c, struct row *row, u32 first, u32 count)
+{
+	struct disk_request *r = row->request;
+
+	for (row->count = 0; row->count < count && row->count < DISK_PARTS; row->count++) {
+		struct buffer *b = recycle(c, first + row->count);
+
+		if (!b)
 			break;
-		row[n]->users++;	/* or the next round takes it */
+		b->users++;		/* or the next round takes it */
+		row->piece[row->count] = b;
+		r->part[row->count].memory = b->data;
+		r->part[row->count].length = piece_bytes(c, first + row->count);
 	}
-	if (!n)
-		return -ENOMEM;
 	r->action = DISK_READ;
 	r->sector = first * PIECE_SECTORS;
-	for (i = 0; i < n; i++) {
-		r->part[i].memory = row[i]->data;
-		r->part[i].length = piece_bytes(c, first + i);
-	}
-	r->count = n;
-	disk_submit(c->disk, r);
-	error = disk_wait(c->disk, r);
-	r->count = 0;
-	for (i = 0; i < n; i++) {
-		row[i]->users--;
+	r->count = row->count;
+	if (row->count)
+		disk_submit(c->disk, r);
+}
+
+static int row_finish(struct cache *c, struct row *row)
+{
+	int error = row->count ? disk_wait(c->disk, row->request) : -ENOMEM;
+	u32 i;
+
+	row->request->count = 0;
+	for (i = 0; i < row->count; i++) {
+		row->piece[i]->users--;
 		if (error)
-			forget(c, row[i]);
+			forget(c, row->piece[i]);
 	}
 	return error;
 }
 
+static int read_row(struct cache *c, u32 first, u32 count)
+{
+	struct row row = {.request = &c->reading[0]};
+
+	row_start(c, &row, first, count);
+	return row_finish(c, &row);
+}
+
 void cache_read_ahead(struct cache *c, u32 first, u32 count)
 {
-	u32 n;
+	struct row row[IN_FLIGHT];
+	u32 rows = 0, n, i;
 
-	while (count && on_disk(c, first)) {
+	if (count > c->buffers / 4)	/* the others are wanted, too */
+		count = c->buffers / 4;
+	while (count && rows < IN_FLIGHT && on_disk(c, first)) {
 		for (n = 0; n < count && n < DISK_PARTS && on_disk(c, first + n) &&
-		     !lookup(c, first + n); n++)
+		     !cache_has(c, first + n); n++)
 			;
-		if (n && read_row(c, first, n))
-			return;
+		if (n) {
+			row[rows].request = &c->reading[rows];
+			row_start(c, &row[rows++], first, n);
+		}
 		n += !n;		/* that one is here */
 		first += n;
 		count -= n;
 	}
+	for (i = 0; i < rows; i++)
+		row_finish(c, &row[i]);
 }
 
 struct buffer *buffer_get(struct cache *c, u32 number, bool fresh, int *error)

@@ -239,10 +239,11 @@ static void ext2_put(struct node *node)
 /*G:498 Reading and writing
  *
  * A file is read in order, nearly always.  So who goes on where the last read ended gets
- * more than was asked for: the blocks that follow come into the cache with one request,
- * as far as they are neighbours on the disk.  The clerk is slow, but carries a lot.
+ * more than was asked for: the blocks that follow come into the cache, too, as far as they
+ * are neighbours on the disk, with a few large requests that are all under way at once.
+ * The clerk is slow, but carries a lot.
  */
-#define READ_AHEAD	(128u << 10)
+#define READ_AHEAD	(512u << 10)
 
 /* Brings into the cache what follows block, which is number index of n. */
 static void read_ahead(struct ext2_node *n, u32 index, u32 block)
