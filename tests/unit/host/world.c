@@ -313,6 +313,9 @@ static void satisfy(struct world *w)
 	case LG_WANT_NOTIFY:
 		tell(w, TOLD_NOTIFY, lg->notify, 0, 0);
 		break;
+	case LG_WANT_DEBUG:
+		fail_msg("a stop was not told");
+		break;
 	}
 }
 
@@ -363,6 +366,10 @@ static enum state run(struct world *w, bool unfinished)
 		came_back(w, r);
 		if (r == LG_RESUME)
 			return ENTERS;
+		if (r == LG_OUT && lg->want == LG_WANT_DEBUG) {
+			lg->want = LG_WANT_NOTHING;
+			return STOPS;
+		}
 		if (r == LG_OUT && !lg->over) {
 			check(lg->halted, "LG_OUT before the entry, and the Guest is awake");
 			return SLEEPS;

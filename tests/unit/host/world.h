@@ -29,7 +29,7 @@ struct told {
 	u32 a, b, c;
 };
 
-enum state { ENTERS, SLEEPS, DEAD };
+enum state { ENTERS, SLEEPS, DEAD, STOPS };	/* STOPS: the debugger is asked */
 
 struct guarded {
 	void *base;
