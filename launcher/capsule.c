@@ -205,7 +205,8 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		  int argc, char **argv, struct complaint *c)
 {
 	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32], card[48],
-	     user[48];
+	     user[48], gdb[32] = "";
+	uint16_t port;
 	const struct net_wish *net;
 	struct luggage luggage;
 	uint8_t mac[6];
@@ -237,6 +238,14 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		 o->timeout ? (unsigned)o->timeout + MACHINE_PATIENCE +
 		 SECONDS_PER_MIB * (unsigned)luggage.returned : MACHINE_FOR_EVER);
 	*to++ = patience;
+	if (o->gdb.on) {
+		if (gdb_try_port(&o->gdb, &port, c)) {
+			free(args);
+			return c->status;
+		}
+		snprintf(gdb, sizeof(gdb), "%u", port);
+		*to++ = joined("--forward=", gdb, "");
+	}
 	*to++ = "--in";
 	*to++ = (char *)o->kernel;
 	if (net)
@@ -289,6 +298,8 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	}
 	if (o->rng)
 		*to++ = "--rng";
+	if (o->gdb.on)
+		*to++ = joined("--gdb=", gdb, o->gdb.run ? ",inside,run" : ",inside");
 	if (o->timeout) {
 		snprintf(timeout, sizeof(timeout), "--timeout=%.6f", o->timeout);
 		*to++ = timeout;

@@ -316,22 +316,42 @@ void gdb_over(const struct ending *end)
 	wire_hang_up();
 }
 
-int gdb_open(const struct gdb_wish *wish, struct complaint *c)
+static int listen_or_complain(const struct gdb_wish *wish, uint16_t *port, int *ear,
+			      struct complaint *c)
 {
-	uint16_t port = wish->port;
-	int ear, error = -wire_listen(&port, wish->any_address, &ear);
+	int error;
 
+	*port = wish->port;
+	error = -wire_listen(port, wish->inside, ear);
 	if (error)
 		return complain(c, STATUS_NO_NETWORK, "--gdb: port %u: %s%s", wish->port,
 				strerror(error), error == EADDRINUSE ?
 				"; is another Guest being debugged?  Take another one: --gdb=PORT" :
 				"");
+	return 0;
+}
+
+int gdb_open(const struct gdb_wish *wish, struct complaint *c)
+{
+	uint16_t port;
+	int ear, status = listen_or_complain(wish, &port, &ear, c);
+
+	if (status)
+		return status;
 	on = true;
 	wait_for_gdb = !wish->run;
 	porter_watch(ear, heard, NULL);
-	if (!wish->quiet)
-		say("--gdb: %s: target remote localhost:%u", wish->run ?
-		    "whenever you like, type in gdb" : "the Guest waits; type in gdb", port);
+	say("--gdb: %s: target remote localhost:%u", wish->run ?
+	    "whenever you like, type in gdb" : "the Guest waits; type in gdb", port);
 	return 0;
+}
+
+int gdb_try_port(const struct gdb_wish *wish, uint16_t *port, struct complaint *c)
+{
+	int ear, status = listen_or_complain(wish, port, &ear, c);
+
+	if (!status)
+		wire_close();
+	return status;
 }
 /*:*/

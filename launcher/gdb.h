@@ -15,6 +15,7 @@
 /* Listens on a TCP port.  Returns 0, or -errno.  *ear: readable when gdb wants something
  * and nobody talks with it; *port: the one that it became. */
 int wire_listen(uint16_t *port, bool any_address, int *ear);
+void wire_close(void);
 /* Takes the call that waits, if any does. */
 void wire_accept(void);
 /* Waits until somebody calls; false: the run is to end. */

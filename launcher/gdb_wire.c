@@ -193,6 +193,13 @@ int wire_listen(uint16_t *port, bool any_address, int *ear_out)
 	return 0;
 }
 
+void wire_close(void)
+{
+	close(ear);
+	close(door);
+	ear = door = -1;
+}
+
 char *hex_put(char *to, const void *from, size_t bytes)
 {
 	const uint8_t *p = from;

@@ -119,7 +119,7 @@ struct net_wish {
 };
 
 struct gdb_wish {
-	bool on, run, quiet, any_address;	/* run: don't wait; quiet, any_address: capsule */
+	bool on, run, inside;		/* run: don't wait; inside: of a capsule */
 	uint16_t port;				/* 0: any that is free */
 };
 
@@ -522,6 +522,8 @@ bool walk_guest(const struct guest_memory *m, const struct image *img, uint32_t 
 
 /* Listens.  Returns 0 or a status.  After porter_prepare(), before porter_start(). */
 int gdb_open(const struct gdb_wish *wish, struct complaint *c);
+/* Can we listen?  *port: where.  Closes again: a capsule will listen there. */
+int gdb_try_port(const struct gdb_wish *wish, uint16_t *port, struct complaint *c);
 /* What it needs of the sandbox. */
 extern const struct sandbox_call gdb_calls[];
 /* A Guest is about to run for the first time; waits for gdb if that was wished. */

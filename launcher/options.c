@@ -225,8 +225,8 @@ static int take_disk(struct options *o, char *text, struct complaint *c)
 }
 
 /* Two would both be 10.0.2.15. */
-/* PORT, ",run", "PORT,run", or nothing at all.  (",quiet" and ",any" are said by a
- * Launcher to itself, in a capsule.) */
+/* PORT, ",run", "PORT,run", or nothing at all.  (",inside" is said by a Launcher to
+ * itself, in a capsule.) */
 static int take_gdb(struct options *o, const char *text, struct complaint *c)
 {
 	char word[16];
@@ -244,10 +244,8 @@ static int take_gdb(struct options *o, const char *text, struct complaint *c)
 		port = digits ? strtoul(word, NULL, 10) : 0;
 		if (!strcmp(word, "run"))
 			o->gdb.run = true;
-		else if (!strcmp(word, "quiet"))
-			o->gdb.quiet = true;
-		else if (!strcmp(word, "any"))
-			o->gdb.any_address = true;
+		else if (!strcmp(word, "inside"))
+			o->gdb.inside = true;
 		else if (n && digits && port <= 65535)
 			o->gdb.port = (uint16_t)port;
 		else if (n)

@@ -107,6 +107,8 @@ def machine_options(parser):
         help="stop after S seconds (%d; with --tty: never)" % DEFAULT_TIMEOUT)
     add("--net", metavar="user[,hostfwd=...]",
         help="a network card, eth0, on QEMU's user network; the options are QEMU's")
+    add("--forward", type=number(1), metavar="PORT",
+        help="this port of 127.0.0.1 leads to the same port in there")
     add("--load", action="append", default=[], metavar="MODULE",
         help="load a kernel module first: tun, bridge or veth")
     add("--log", metavar="FILE", help="write the nested kernel's complete dmesg to FILE")
@@ -121,7 +123,7 @@ def machine_options(parser):
 def request_from(args):
     request = Request()
     for name in ("kernel", "cpu", "smp", "memory", "icount", "timeout", "log", "monitor",
-                 "append", "module_args", "keep_module"):
+                 "append", "module_args", "keep_module", "forward"):
         setattr(request, name, getattr(args, name))
     request.load = tuple(args.load)
     if args.net is not None:

@@ -89,6 +89,7 @@ class Request:
     directory = "/root"  # where the command runs
     directories = ()  # more of them, to be made
     load = ()  # kernel modules (modules.KEPT)
+    forward = None  # a port of 127.0.0.1 that leads to the same one in there
     net = None  # a network card, eth0, on QEMU's user network: its options, or ""
 
 
@@ -211,7 +212,7 @@ class Machine:
         module = find_module(request, kernel)
         if module:
             a.file("lib/lg.ko", read_file(module, "module")[0])
-        wanted = request.load + (modules.CARD if request.net is not None else ())
+        wanted = request.load + (modules.CARD if request.net is not None or request.forward else ())
         load = []
         for name, data in kernels.modules_for(kernel, wanted) if wanted else ():
             load.append("/lib/%s.ko" % name)
@@ -229,6 +230,7 @@ class Machine:
             "MODULE": "/lib/lg.ko" if module else "",
             "LOAD": " ".join(load),
             "CARD": "" if request.net is None else "yes",
+            "WIRE": "" if not request.forward else "eth0" if request.net is None else "eth1",
             "MODULE_ARGS": request.module_args,
             "KEEP_MODULE": "yes" if request.keep_module else "",
             "TTY": "yes" if request.tty else "",
@@ -290,6 +292,12 @@ class Machine:
         if request.net is not None:
             args += ["-netdev", "user,id=net0,ipv6=off" + (request.net and "," + request.net)]
             args += ["-device", "virtio-net-pci,netdev=net0,romfile="]
+        if request.forward:
+            # Not the network of the card above, which may be the Guest's.
+            args += ["-netdev", "user,id=wire,ipv6=off,restrict=on,net=10.0.9.0/24,"
+                     "hostfwd=tcp:127.0.0.1:%d-10.0.9.15:%d"
+                     % (request.forward, request.forward)]
+            args += ["-device", "virtio-net-pci,netdev=wire,romfile="]
         if request.monitor:
             args += ["-chardev", "socket,id=mon,path=%s,server=on,wait=off"
                      % request.monitor.replace(",", ",,")]

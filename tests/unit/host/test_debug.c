@@ -54,6 +54,12 @@ static void breakpoint(void **state)
 	      (u32)regs->eip);
 	check(stack_word(w, 0) == 0x5001 && w->lg.stats.reflected[3] == 1, "behind the INT3");
 
+	/* A step into the handler ends before its first instruction. */
+	regs->trapno = 3;
+	check(world_exit(w) == STOPS, "again");
+	lg_debug_set(&w->lg, LG_DEBUG_ON | LG_DEBUG_STEP | LG_DEBUG_REFLECT);
+	check(world_enter(w) == STOPS && regs->eip == HANDLER + 0x300, "a step into the handler");
+
 	/* Nobody debugs any more: all as it was. */
 	lg_debug_set(&w->lg, 0);
 	check(w->gate_handler[3] == HANDLER + 0x300 && w->gate_dpl[3] == 3, "direct again");
