@@ -113,18 +113,44 @@ static void text_close(struct file *f)
 
 static const struct file_ops text_ops = {.read = text_read, .close = text_close};
 
-static u32 text_processes(char *to, u32 size)
+/* One line of ps: 0 is the heading, then process after process.  0: there are no more. */
+static u32 process_line(char *to, u32 size, u32 n)
 {
 	static const char *const states[] = {"ready", "running", "sleeping", "stopped", "zombie"};
-	u32 used = snformat(to, size, "  PID PARENT GROUP STATE    SWITCHES NAME\n");
-	struct process *p;
+	struct process *p = process_list;
 
-	for (p = process_list; p && used < size; p = p->next)
-		used += snformat(to + used, size - used, "%5d %6d %5d %-8s %8u %s\n", p->pid,
+	if (!n)
+		return snformat(to, size, "  PID PARENT GROUP STATE    SWITCHES NAME\n");
+	while (p && --n)
+		p = p->next;
+	return !p ? 0 : snformat(to, size, "%5d %6d %5d %-8s %8u %s\n", p->pid,
 				 p->parent ? p->parent->pid : 0, p->group, states[p->state],
 				 p->switches, p->name);
-	return used < size ? used : size - 1;
 }
+
+/* However many there are; f->offset counts lines, f->size what was read of the next. */
+static int processes_read(struct file *f, u32 user, u32 length)
+{
+	u32 done = 0, n, part;
+	char line[96];
+
+	while (done < length && (n = process_line(line, sizeof(line), f->offset)) != 0) {
+		part = n > f->size ? n - f->size : 0;	/* it may be another one by now */
+		if (part > length - done)
+			part = length - done;
+		if (!copy_to_user(user + done, line + f->size, part))
+			return done ? (int)done : -EFAULT;
+		done += part;
+		f->size += part;
+		if (f->size >= n) {
+			f->offset++;
+			f->size = 0;
+		}
+	}
+	return done;
+}
+
+static const struct file_ops processes_ops = {.read = processes_read};
 
 static u32 text_memory(char *to, u32 size)
 {
@@ -286,7 +312,7 @@ struct node *file_node(const struct file *f)
 
 bool file_can_seek(const struct file *f)
 {
-	return file_node(f) || f->ops == &text_ops || disk_is_open(f);
+	return file_node(f) || f->ops == &text_ops || f->ops == &processes_ops || disk_is_open(f);
 }
 
 /* Finds the node at path, or makes it if flags say so; 0 or -errno. */
@@ -359,7 +385,6 @@ struct file *file_open(const char *path, u32 flags, int *error)
 		const char *path;
 		u32 (*write)(char *to, u32 size);
 	} texts[] = {
-		{"/proc/ps", text_processes},
 		{"/proc/meminfo", text_memory},
 		{"/proc/disks", text_disks},
 		{"/proc/net", net_text},
@@ -373,6 +398,8 @@ struct file *file_open(const char *path, u32 flags, int *error)
 	*error = -ENOMEM;
 	if (!strcmp(absolute, "/dev/console"))
 		return file_console();
+	if (!strcmp(absolute, "/proc/ps") && (flags & O_ACCMODE) == O_RDONLY)
+		return file_new(&processes_ops, O_RDONLY, NULL);
 	if (!strcmp(absolute, "/dev/random"))
 		return file_random(error);
 	if (!strncmp(absolute, "/dev/vd", 7))

@@ -6,8 +6,8 @@
  * and Ctrl-Z go to it, and it alone may read.  All that a shell does is to say which,
  * and when its job has ended or stopped, to say "me again".
  *
- * A script has no jobs in this sense: its programs are in the group of the script, and
- * Ctrl-C ends all of them together.
+ * A script does not do this: its programs are in the group of the script, and Ctrl-C ends
+ * all of them together.  Only what it starts with & gets a group, so that it lives on.
  */
 #include "user.h"
 #include "jobs.h"
@@ -110,14 +110,14 @@ struct job *job_find(const char *program, const char *text)
 
 void job_join(const struct job *job)
 {
-	if (job_control) {
+	if (job_control || job->background)
 		setpgid(0, job->group);
+	if (job_control) {
 		if (!job->background)
 			foreground(getpgrp());
 		console_signals(SIG_DFL);
-	} else if (job->background) {	/* neither Ctrl-C nor what is typed are for it */
-		signal(SIGINT, SIG_IGN);
-		close(0);
+	} else if (job->background) {
+		close(0);		/* what is typed is not for it */
 	}
 }
 
@@ -125,7 +125,7 @@ void job_add(struct job *job, int pid)
 {
 	if (!job->group)
 		job->group = pid;
-	if (job_control)
+	if (job_control || job->background)
 		setpgid(pid, job->group);	/* the child may not have come to it yet */
 	job->pids[job->count++] = pid;
 	job->alive++;

@@ -58,7 +58,7 @@ static const struct {
 	{"status > /tmp/st; cat /tmp/st | cat; rm /tmp/st", "0\n", 0},
 	{"sh -c 'exit 7; echo never'; echo $?", "7\n", 0},
 	/* and what goes wrong */
-	{"sleep 50 & kill %1; wait; kill -9 sleep", "", 1},
+	{"sleep 50 | cat & kill %1 && echo killed; wait; kill -9 cat || echo gone", "killed\ngone\n", 0},
 	{"sleep 50 & sleep 51 & kill -INT sleep; kill -KILL sleep; wait; echo $?", "0\n", 0},
 	{"kill -9 1x", "", 1},
 	{"kill -0 99999", "", 1},

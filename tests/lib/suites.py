@@ -1572,6 +1572,31 @@ def make_shell(config):
                 t.send(b"help\r")
                 results.append(check(prefix + "/help", t.expect(rb"help\r?\n[^$#>]*\w", 20),
                                      "got %r" % t.tail()))
+                t.expect(rb"[$#>] $", 10)
+                # A line of 80 columns, and one more below it; go up, to the begin, search.
+                t.send(b"edit /tmp/note\r")
+                t.expect(rb"A new file", 20)
+                t.send(b"a" * 85 + b"\rsecond\x1b[A\x1b[HX\x06sec\r2 \x13")
+                results.append(check(prefix + "/edit: saved", t.expect(rb"Saved: 95 bytes", 20),
+                                     "got %r" % t.tail()))
+                t.send(b"\x11")
+                t.expect(rb"[$#>] $", 10)
+                t.send(b"cat /tmp/note; wc /tmp/note\r")
+                results.append(check(prefix + "/edit: the file", t.expect(
+                    rb"\nXa{85}\r?\n2 second +1 +3 +95", 20), "got %r" % t.tail()))
+                t.expect(rb"[$#>] $", 10)
+                t.send(b"sleep 100\r")
+                t.expect(rb"\n", 10)
+                time.sleep(0.5)
+                t.send(b"\x1a")
+                results.append(check(prefix + "/Ctrl-Z", t.expect(rb"stopped  sleep 100", 20),
+                                     "got %r" % t.tail()))
+                t.expect(rb"[$#>] $", 10)
+                # Pasted, faster than anybody reads.
+                t.send(b"echo " + b"x" * 9990 + b" | wc\r")
+                results.append(check(prefix + "/ten thousand characters", t.expect(
+                    rb"1 +1 +9991\r?\n", 60), "got %r" % t.tail()))
+                t.expect(rb"[$#>] $", 10)
                 t.send(b"\x01x")
                 status = t.wait(30)
                 results.append(check(prefix + "/Ctrl-A x", status == 0,
