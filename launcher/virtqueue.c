@@ -78,6 +78,7 @@ void vq_reset(struct vq *vq)
  * Note what is checked: `d`, our own copy.  The descriptor in the Guest's memory may
  * say something else by the time we are at the end of this line.
  */
+/* LAB 5.2 BEGIN: one buffer */
 static int add_buffer(struct vq *vq, struct vq_chain *chain, unsigned i,
 		      const struct vring_desc *d)
 {
@@ -103,7 +104,9 @@ static int add_buffer(struct vq *vq, struct vq_chain *chain, unsigned i,
 		chain->readable++;
 	return 0;
 }
+/* LAB 5.2 END */
 
+/* LAB 5.3 BEGIN: a chain */
 static int walk_chain(struct vq *vq, struct vq_chain *chain)
 {
 	unsigned i = chain->head;
@@ -124,6 +127,7 @@ static int walk_chain(struct vq *vq, struct vq_chain *chain)
 	}
 	return vq_break(vq, "the chain from descriptor %u is a loop", chain->head);
 }
+/* LAB 5.3 END */
 /*:*/
 
 /*L:520 What is new?
@@ -131,6 +135,7 @@ static int walk_chain(struct vq *vq, struct vq_chain *chain)
  * there.  It cannot have moved by more than the ring has entries, because the
  * Guest may not offer a buffer again before we gave it back.
  */
+/* LAB 5.4 BEGIN: what is new? */
 int vq_pop(struct vq *vq, struct vq_chain *chain)
 {
 	uint16_t idx, head = vq->num;
@@ -155,6 +160,7 @@ int vq_pop(struct vq *vq, struct vq_chain *chain)
 	chain->read_bytes = chain->write_bytes = 0;
 	return walk_chain(vq, chain);
 }
+/* LAB 5.4 END */
 /*:*/
 
 /*L:530 Giving back, and ringing the bell
@@ -166,6 +172,7 @@ int vq_pop(struct vq *vq, struct vq_chain *chain)
  * bell on and look at the index (still old), while we saw the bell still off: nobody
  * would ring, and nobody would look.  It would happen about once a week.
  */
+/* LAB 5.5 BEGIN: giving back, and the bell */
 void vq_push(struct vq *vq, uint16_t head, uint32_t written)
 {
 	struct vring_used_elem done = { .id = head, .len = written };
@@ -187,4 +194,5 @@ bool vq_wants_interrupt(struct vq *vq)
 	memory_load16(vq->mem, avail_at(vq) + offsetof(struct vring_avail, flags), &flags);
 	return !(flags & VRING_AVAIL_F_NO_INTERRUPT);
 }
+/* LAB 5.5 END */
 /*:*/

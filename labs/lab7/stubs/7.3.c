@@ -13,7 +13,9 @@ void lg_show_gate(struct lguest *lg, u32 vector)
 void lg_load_idt_entry(struct lguest *lg, u32 vector, u32 low, u32 high)
 {
 	/* TODO 7.3.  A gate in two words (SDM vol. 3, figure 6-2): offset 15..0 in low; offset
-	 * 31..16, P, DPL and type in high.  Keep it in lg->idt[vector], then lg_show_gate(). */
+	 * 31..16, P, DPL and type in high.  Keep it in lg->idt[vector], then lg_show_gate().
+	 *   LG_TRAP_VECTOR	"Setting idt entry %u"
+	 *   LG_TRAP_GATE_TYPE	"bad IDT type %u" */
 	(void)lg;
 	(void)vector;
 	(void)low;
