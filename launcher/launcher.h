@@ -556,6 +556,16 @@ int rights_drop(struct rights *r, struct complaint *c);
 
 /* What the CPU calls a vector; 256 and up: in the Switcher.  May use text. */
 const char *vector_name(uint32_t vector, char *text, size_t size);
+/* Whose doing an exit was: cs of the Guest, and the vector (256 + n: in the Switcher). */
+enum exit_class {
+	EXIT_USER,		/* a program's: a trap in ring 3 */
+	EXIT_KERNEL,		/* the Guest kernel's: a trap in ring 1 */
+	EXIT_HYPERCALL,
+	EXIT_INTERRUPT,		/* the real machine's: none of the Guest's business */
+	EXIT_SWITCHER,		/* a fault in the Switcher */
+	EXIT_CLASSES,
+};
+enum exit_class exit_class(uint32_t cs, uint32_t vector);
 const char *hypercall_name(uint32_t number);
 /* The name of argument n (0..3), NULL if the call does not look at it. */
 const char *hypercall_argument(uint32_t number, unsigned n);

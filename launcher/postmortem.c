@@ -50,7 +50,7 @@ void postmortem(const struct image *img)
 	const struct lg_regs *r = &st.regs;
 	struct symbols sym;
 	char where[96];
-	unsigned exits;
+	unsigned exits, classes[EXIT_CLASSES + 1] = { 0 };
 
 	memset(&st, 0, sizeof(st));
 	if (host_state(&st) < 0)
@@ -71,7 +71,12 @@ void postmortem(const struct image *img)
 	exits = st.exits < LG_EXIT_RECORDS ? st.exits : LG_EXIT_RECORDS;
 	fprintf(stderr, "\n  the last %u exits, oldest first (left: TSC ticks since the one before)\n",
 		exits);
-	for (unsigned i = 0; i < exits; i++)
+	for (unsigned i = 0; i < exits; i++) {
 		print_exit(&sym, &st.exit[i], st.exit[i ? i - 1 : 0].tsc);
+		classes[exit_class(st.exit[i].cs, st.exit[i].vector)]++;
+	}
+	fprintf(stderr, "  of these: %u of programs, %u of the Guest's kernel, %u hypercalls, "
+		"%u interrupts of the real machine\n", classes[EXIT_USER], classes[EXIT_KERNEL],
+		classes[EXIT_HYPERCALL], classes[EXIT_INTERRUPT]);
 	symbols_free(&sym);
 }
