@@ -27,11 +27,10 @@ class Row:
     def carry_out(self, tree, seed, with_guests):
         e = self.exercise
         self.verdicts = unit.try_exercise(e, tree, self.text, seed)
-        named = [self.mutant.killed_by] if self.mutant else [t.test for t in e.tests]
-        units = [t for t in e.tests if not unit.is_guest(t.test)]
-        wanted = [n for n in named if unit.is_guest(n)]
-        if self.name == "stub" and units:
-            wanted = []         # not booted: what fails in user space never is
+        # The reference's Guests are tried for the whole lab; a stub fails in user space, and
+        # is not booted.
+        wanted = [self.mutant.killed_by] if self.mutant and unit.is_guest(
+            self.mutant.killed_by) else []
         if wanted and with_guests:
             self.verdicts.update(guests.try_guests(e.lab, tree, {e.id: self.text}, wanted))
         self.judge(with_guests)
@@ -92,6 +91,10 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         unit.prepare(lab, tree)
         rows = [r for r in rows_of(lab, tree)
                 if not only or only in ("%s-%s" % (r.exercise.id, r.name), r.exercise.id)]
+        if with_guests:
+            for name, v in sorted(guests.try_guests(lab, tree, {}, sorted(lab.guests)).items()):
+                print("%-7s the reference, %s%s" % (v.word, name, ": " + v.why if v.why else ""))
+                status = status if v.word == PASS else 1
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             jobs = {pool.submit(r.carry_out, tree, seed, with_guests): r for r in rows}
             for job in concurrent.futures.as_completed(jobs):
