@@ -119,6 +119,7 @@ coverage: host placed inmates
 
 bench: host placed inmates
 	@tests/bench $(ARGS)
+	@tests/bench-disk
 
 # -- images that boot by themselves: P:397 ----------------------------------------
 

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; A disk by hand: write, flush, read it back, its name, what it must refuse, and a
-; reset.  ABI.md 8.4, 8.5.  With the argument 1 it stays when it has written.
+; reset.  ABI.md 8.4, 8.5.  With the argument 1 it stays when it has written,
+; with 2 it gives somebody a second to spoil the disk.
 ; options: --block=/root/block.img
 ; disk: 64
 ; wrote: 5 2 0x12345678 0x01010107
@@ -64,10 +65,19 @@ main:
 	call	argument_number
 	test	eax, eax
 	jz	.read
+	cmp	eax, 2
+	je	.cut
 	SAY	"# written, and it stays"
 .stay:	HCALL	HC_HALT
 	jmp	.stay
 
+.cut:	SAY	"# cut it now"
+	mov	esi, 100			; a second of the Host's clock
+.tick:	mov	dword [lg + lgd.blocked], 0
+	HCALL	HC_CLOCKEVENT, 10000000
+	HCALL	HC_HALT
+	dec	esi
+	jnz	.tick
 .read:	mov	edi, data
 	mov	ecx, 1024 / 4
 	xor	eax, eax

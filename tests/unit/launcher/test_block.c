@@ -6,14 +6,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "test.h"
+#include "one_device.h"
 
 #define SECTORS	64u
 #define BYTES	(SECTORS * 512)
@@ -21,33 +20,8 @@
 #define STATUS	0x2000u
 #define DATA	0x10000u
 
-static struct guest_memory m;
-static struct complaint c;
-static struct bus bus;
 static struct disk disk;
-static struct device *dev;
-static struct queue *q;
 static char name[64];
-static sem_t irq;
-
-int host_irq(unsigned n)
-{
-	(void)n;
-	sem_post(&irq);
-	return 0;
-}
-
-int host_eventfd(uint32_t gpa, int fd)
-{
-	(void)gpa;
-	(void)fd;
-	return 0;
-}
-
-int ending_asked(void)
-{
-	return -1;
-}
 
 /* ---- The system calls ---- */
 

@@ -1,38 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Random numbers: where they go, how many, and what a Guest may not ask for. */
 #include <errno.h>
-#include <semaphore.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "test.h"
-
-static struct guest_memory m;
-static struct complaint c;
-static struct bus bus;
-static struct device *dev;
-static struct queue *q;
-static sem_t irq;
-
-int host_irq(unsigned n)
-{
-	(void)n;
-	sem_post(&irq);
-	return 0;
-}
-
-int host_eventfd(uint32_t gpa, int fd)
-{
-	(void)gpa;
-	(void)fd;
-	return 0;
-}
-
-int ending_asked(void)
-{
-	return -1;
-}
+#include "one_device.h"
 
 static size_t at_most;
 static int interrupts, fails_after = -1;
