@@ -54,6 +54,7 @@ static const struct sandbox_call ours[] = {
 	ALWAYS(madvise, "fresh memory for a restart"),
 	ALWAYS(brk, "malloc()"),
 	ALWAYS(munmap, "free()"),
+	ALWAYS(sysinfo, "qsort() asks how much memory there is: the symbols of a dead kernel"),
 	UNLESS(mmap, 2, PROT_EXEC, "malloc(), but nothing to execute"),
 
 	ONLY_IF(ioctl, 1, TCGETS, "the terminal: how is it?"),

@@ -61,6 +61,25 @@ check "seccomp there" "$(field Seccomp)" 2
 over
 check "stats from there" "$(grep -c '"launcher_status": 143' s.json)" 1
 
+if [ -x /bin/usernet ]; then
+	begin --username=guest --net=user 16 silent.elf
+	launcher=$pid
+	pid=$(pidof usernet)
+	check "neighbour: user" "$(field Uid)" "1234 1234 1234 1234"
+	check "neighbour: capabilities" "$(field CapEff)$(field CapBnd)" 00000000000000000000000000000000
+	check "neighbour: no new privileges" "$(field NoNewPrivs)" 1
+	pid=$launcher
+	over
+	begin --net=user,hostfwd=tcp::80-:80 16 silent.elf
+	launcher=$pid
+	pid=$(pidof usernet)
+	check "neighbour of root" "$(field CapEff)$(field CapBnd)" 00000000000000000000000000000000
+	pid=$launcher
+	over
+else
+	echo "not ok neighbour: no usernet"
+fi
+
 begin --username=99:98 16 silent.elf
 check "by number" "$(field Uid)/$(field Gid)" "99 99 99 99/98 98 98 98"
 over

@@ -72,7 +72,8 @@ static void every_call(void **state)
 		SYS_read, SYS_write, SYS_poll, SYS_restart_syscall, SYS_futex, SYS_clock_gettime,
 		SYS_clock_nanosleep, SYS_pread64, SYS_lseek, SYS_pwrite64, SYS_ftruncate, SYS_close,
 		SYS_madvise, SYS_brk, SYS_munmap, SYS_mmap, SYS_getpgrp, SYS_rt_sigprocmask,
-		SYS_getpid, SYS_gettid, SYS_rseq, SYS_set_robust_list, SYS_fdatasync, -1,
+		SYS_getpid, SYS_gettid, SYS_rseq, SYS_set_robust_list, SYS_fdatasync,
+		SYS_sysinfo, -1,
 	};
 	/* After these nobody is left to say so; and two that Linux makes itself, for uprobes,
 	 * never come to a filter (they are of no use to anybody else). */
