@@ -34,8 +34,8 @@ TEST_KERNELS ?= $(shell tools/nested kernel tested 2>/dev/null)
 
 PARTS := Preparation Guest Drivers Launcher Host Switcher Mastery
 LABS := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,lab$(n))
-TARGETS := all run setup doctor test test-quick test-sid coverage bench $(LABS) $(PARTS) Beer \
-	Puppy check-story kernel host launcher teachos iso test-iso clean distclean help
+TARGETS := all run setup doctor test test-quick test-sid test-view coverage bench view $(LABS) \
+	$(PARTS) Beer Puppy check-story kernel host launcher teachos iso test-iso clean distclean help
 
 MAKEFLAGS += --no-print-directory
 
@@ -117,6 +117,11 @@ test-sid: ready placed inmates
 coverage: host placed inmates
 	@tests/coverage $(ARGS)
 
+# The viewer in a browser without a screen.  Chromium is too large to be installed for
+# this alone: without it, the test says what to install, and is skipped.
+test-view: host placed inmates
+	@tests/run $(ARGS) view
+
 bench: host placed inmates
 	@tests/bench $(ARGS)
 	@tests/bench-disk
@@ -129,6 +134,12 @@ iso: host placed inmates
 
 test-iso: iso
 	@tests/run --iso --only iso/ $(ARGS)
+
+# -- see it run -----------------------------------------------------------------
+
+TRACE ?=
+view:
+	@tools/view/view --out $(BUILD)/view.html $(if $(TRACE),"$(TRACE)")
 
 # -- labs -----------------------------------------------------------------------
 
@@ -175,6 +186,7 @@ help:
 	@echo "make test           the whole test suite;  make test-quick: the part for in between"
 	@echo "make test-sid       with the newest kernel of Debian sid"
 	@echo "make coverage       which paths of the Host all of this takes, by its own count"
+	@echo "make view TRACE=f   shows what ./launcher --trace=f wrote;  make test-view: is it right?"
 	@echo "make bench          what things cost, counted in instructions"
 	@echo "make iso            TeachOS, and the lab host, as images that a PC boots by itself"
 	@echo "make test-iso       the self-tests from those images"
