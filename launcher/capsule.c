@@ -258,7 +258,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = "--in";
 		*to++ = (char *)r->root;
 	}
-	if (o->stats) {
+	if (o->stats && strcmp(o->stats, "-")) {
 		*to++ = "--out";
 		*to++ = (char *)o->stats;
 	}

@@ -497,8 +497,9 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end);
 
 /* ---- postmortem.c -------------------------------------------------------- */
 
-/* Registers and last exits on stderr, with names of functions if img has any. */
-void postmortem(const struct image *img);
+/* Registers, code, page tables, callers and last exits on stderr, with names of functions
+ * if img has any.  The thread that runs the Guest, which has stopped. */
+void postmortem(const struct guest_memory *mem, const struct image *img);
 
 /* ---- walk.c --------------------------------------------------------------- */
 
@@ -591,7 +592,8 @@ const char *symbols_name(const struct symbols *sym, uint32_t address, char *text
 
 /* ---- stats.c ------------------------------------------------------------- */
 
-/* Opens the file; what is in it stays until the end.  Returns 0 or a status. */
+/* Opens the file ("-": words on stderr); what is in it stays until the end.  Returns 0 or
+ * a status. */
 int stats_open(const char *file, struct complaint *c);
 /* Writes the counters of the Guest that has just ended.  Opens no file. */
 void stats_write(const char *file, const struct ending *end, unsigned boots);

@@ -63,7 +63,7 @@ static bool knocked(struct bus *bus, struct ending *end)
 	return false;
 }
 
-static void was_asked(const struct image *img, int status)
+static void was_asked(const struct guest_memory *mem, const struct image *img, int status)
 {
 	if (status != STATUS_TIMEOUT)
 		return;
@@ -71,7 +71,7 @@ static void was_asked(const struct image *img, int status)
 	if (!console_spoke())
 		say("it has not said a word: does it reach its entry 0x%x, and does it print by "
 		    "NOTIFY before it has a console?  Here is where it was:", img->entry);
-	postmortem(img);
+	postmortem(mem, img);
 }
 
 /*L:710 The end
@@ -79,7 +79,7 @@ static void was_asked(const struct image *img, int status)
  * last words are "Power down".  A Guest that says anything else when it asks to be
  * switched off is telling us what went wrong.
  */
-static bool is_over(const struct image *img, struct ending *end)
+static bool is_over(const struct guest_memory *mem, const struct image *img, struct ending *end)
 {
 	const struct lg_run *run = &end->run;
 
@@ -98,7 +98,7 @@ static bool is_over(const struct image *img, struct ending *end)
 		return true;
 	case LG_RUN_KILLED:
 		say("the Host killed the Guest: %s: %s", run->code, run->text);
-		postmortem(img);
+		postmortem(mem, img);
 		end->status = STATUS_KILLED;
 		return true;
 	default:
@@ -116,7 +116,7 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 		int error, status = ending_asked();
 
 		if (status >= 0) {
-			was_asked(img, status);
+			was_asked(bus->mem, img, status);
 			end->status = status;
 			return;
 		}
@@ -135,7 +135,7 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 			gdb_stopped(end->run.value);
 			continue;
 		}
-		if (end->run.what == LG_RUN_NOTIFY ? !knocked(bus, end) : is_over(img, end))
+		if (end->run.what == LG_RUN_NOTIFY ? !knocked(bus, end) : is_over(bus->mem, img, end))
 			return;
 	}
 }

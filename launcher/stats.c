@@ -30,6 +30,8 @@ int stats_open(const char *file, struct complaint *c)
 {
 	struct stat st;
 
+	if (!strcmp(file, "-"))
+		return 0;
 	/* O_NONBLOCK: open() of a named pipe would wait for a reader. */
 	out = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
 	if (out < 0 || fstat(out, &st) < 0 || fcntl(out, F_SETFL, 0) < 0)
@@ -81,9 +83,40 @@ static void print_all(FILE *f, const struct lg_stats *s, const struct ending *en
 	fputs("}\n", f);
 }
 
+/* ---- In words ---- */
+
+static void line(FILE *f, uint64_t n, const char *name, const char *text)
+{
+	if (n)
+		fprintf(f, "%12" PRIu64 "  %-18s %s\n", n, name, text);
+}
+
+static void print_words(FILE *f, const struct lg_stats *s)
+{
+	char name[48];
+
+	fprintf(f, "launcher: what the Host counted, but for what is 0:\n");
+#define ROW(field, text) line(f, s->scalar[LG_STAT_##field], #field, text);
+	LG_STATS(ROW)
+#undef ROW
+	for (unsigned i = 0; i < LG_HYPERCALLS; i++) {
+		line(f, s->hypercall_direct[i], hypercall_name(i), "hypercall");
+		line(f, s->hypercall_ring[i], hypercall_name(i), "hypercall, from the ring");
+	}
+	for (unsigned i = 0; i < 256; i++) {
+		const char *what = vector_name(i, name, sizeof(name));
+
+		line(f, s->exit_vector[i], what, "exits");
+		line(f, s->reflected[i], what, "given to the Guest by the Host");
+		line(f, s->direct[i], what, "given to the Guest by the Switcher");
+	}
+}
+
 /* False: errno says why. */
 static bool put(const char *text, size_t n)
 {
+	if (out < 0)
+		return write(STDERR_FILENO, text, n) == (ssize_t)n;
 	if (is_regular)
 		return !ftruncate(out, 0) && pwrite(out, text, n, 0) == (ssize_t)n;
 	while (n) {
@@ -112,7 +145,9 @@ void stats_write(const char *file, const struct ending *end, unsigned boots)
 		return;
 	}
 	f = open_memstream(&text, &n);
-	if (f)
+	if (f && out < 0)
+		print_words(f, &stats);
+	else if (f)
 		print_all(f, &stats, end, boots);
 	errno = ENOSPC;		/* a short pwrite() does not say why */
 	if (!f || fclose(f) || !put(text, n))

@@ -276,7 +276,7 @@ static int set_up(struct trace_reader *r, unsigned filter, int *mark, struct com
 		[TRACE_KILL] = true,
 		[TRACE_MARK] = true,
 	};
-	char path[160], number[16];
+	char path[160], number[24];
 	uint64_t kb = memory_host_has() / 1024 / RING_SHARE / (unsigned)get_nprocs_conf();
 
 	if (!put(r, "trace_clock", "x86-tsc"))

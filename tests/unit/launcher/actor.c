@@ -547,6 +547,12 @@ void host_close(void)
 	close(to_launcher[1]);
 }
 
+int host_shadow(struct lg_shadow *shadow)
+{
+	(void)shadow;
+	return -ENOENT;		/* no Host, no shadow */
+}
+
 int host_debug(unsigned flags)
 {
 	(void)flags;
