@@ -41,7 +41,7 @@ def make_death(config):
 
     def suite(wanted):
         inmates = {n: need(os.path.join(BUILD, "inmates", n + ".elf"), "make inmates")
-                   for n in ("kill-no-gate", "kill-pte-pfn", "paging2")}
+                   for n in ("kill-no-gate", "kill-pte-pfn", "paging2", "heartbeat")}
         teachos = need(os.path.join(BUILD, "teachos", "teachos.elf"), "make teachos")
         # The console's words go another way than ours: >/dev/null takes them away.
         plan = [("run", n, 30, "launcher /root/%s.elf 2>&1 >/dev/null" % n)
@@ -50,7 +50,11 @@ def make_death(config):
                   ">/dev/null </dev/null"),
                  ("run", "words", 60, "launcher --stats=- /root/paging2.elf 2>&1 >/dev/null"),
                  ("run", "json", 60, "launcher --stats=/tmp/s /root/paging2.elf >/dev/null 2>&1;"
-                  " cat /tmp/s")]
+                  " cat /tmp/s"),
+                 ("run", "lgtop", 60, "launcher /root/heartbeat.elf 100000 >/dev/null 2>&1 & "
+                  "sleep 1; lgtop 2 | tail -1; echo $!; "
+                  "cat /sys/kernel/debug/lguest/pinned_pages; kill $!; wait; lgtop 1; "
+                  "lgtop x; echo $?")]
         outcome, steps, _ = batch(config, plan, list(inmates.values()) + [teachos], 150)
         results = []
 
@@ -102,5 +106,12 @@ def make_death(config):
         add("stats in words", all(words.get(n, 0) == counted.get(n) for n in names)
             and counted.get("fault_absent", 0) > 100,
             "%s" % [(n, words.get(n), counted.get(n)) for n in names], steps["words"].output)
+        text = steps["lgtop"].output
+        m = re.search(r"^ *(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +([0-9.]+) +(\d+)\n"
+                      r"(\d+)\n(\d+)$", text, re.M)
+        add("lgtop", m and m.group(1) == m.group(9) and int(m.group(2)) > 10
+            and int(m.group(5)) > 5 and abs(float(m.group(7)) - int(m.group(10)) / 256) < 0.06
+            and "(no Guest)" in text and "lgtop: 'x': expected a number" in text
+            and text.rstrip().endswith("2"), "it says: %s" % text, text)
         return results + log_results(prefix, outcome.log)
     return suite

@@ -196,6 +196,8 @@ class Machine:
         with open(os.path.join(os.path.dirname(__file__), "init.sh"), "rb") as f:
             a.file("init", f.read(), 0o755)
 
+        top = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lgtop")
+        a.file("bin/lgtop", read_file(top, "lgtop")[0], 0o755)
         launcher = os.path.join(build_dir(), "launcher", "launcher")
         destinations = [d for _, d in request.files]
         if "/bin/launcher" not in destinations:
