@@ -99,7 +99,6 @@ def labs_check(wanted):
 
 def labs_hostile(wanted):
     """Submissions that mean harm: the right verdict, no points, and no harm."""
-    os.environ["LAB_PATIENCE"] = "3"
     from engine import labs, sandbox, unit
     from engine.tree import Tree
     unit.PATIENCE = 3.0
