@@ -184,6 +184,15 @@ def in_the_machine(lab, tree, tried, texts, verdicts, tests_of):
             alone = guests.try_guests(lab, tree, {e.id: texts[e.id]}, tests)
         for n in tests:
             verdicts[(e.id, n)] = alone[n]
+    # Does the reference fail here, too?  Then it is the machine, and costs nobody points.
+    failed = [(e.id, n) for e, tests in ready for n in tests
+              if verdicts[(e.id, n)].word in (FAIL, TIMEOUT)]
+    if failed:
+        control = guests.try_guests(lab, tree, {}, sorted({n for _, n in failed}), control=False)
+        for key in failed:
+            if control[key[1]].word != PASS:
+                verdicts[key] = Verdict(ERROR, "the reference fails it as well: %s"
+                                        % control[key[1]].why, control[key[1]].log)
 
 
 def before(one, other):
