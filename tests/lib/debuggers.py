@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Debuggers from Debian, in front of a Guest and of the machine around it."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from . import machine
+from .machine import BUILD, TOP, need
+from .suites import Elf32, TEACHOS, check, free_port
+from .verdict import ERROR, SKIP, Result
+
+KERNEL_BASE = 0xC0000000
+
+# gdb's own notion of the same things: its unwinder, and a walk along the free lists.
+ORACLE = """
+walk &process_list
+break process_exit
+continue
+echo --- processes\\n
+processes
+echo --- process 0\\n
+process 0
+echo --- process 1\\n
+process 1
+echo --- bt\\n
+bt
+echo --- walk\\n
+walk &process_list
+walk 0xb0000000
+echo --- frames\\n
+frames
+echo --- lists\\n
+python
+length, size = 0, int(gdb.parse_and_eval("sizeof(struct frame)"))
+table = bytes(gdb.selected_inferior().read_memory(
+    int(gdb.parse_and_eval("frames")), size * int(gdb.parse_and_eval("frame_count"))))
+for name in ("free_head", "clean_head"):
+    at = int(gdb.parse_and_eval(name))
+    while at:
+        length += 1
+        at = int.from_bytes(table[at * size:at * size + 4], "little")
+print("length %d" % length)
+end
+echo --- program\\n
+program echo
+info symbol main
+python
+for wrong in ("process", "process 99", "walk nonsense", "program ../x", "program nosuch"):
+    try:
+        gdb.execute(wrong)
+        print("no complaint about %s" % wrong)
+    except gdb.error as error:
+        print("complaint: %s" % error)
+end
+echo --- end\\n
+delete
+continue
+"""
+
+
+def parts_of(text):
+    """What stands after each `--- name`."""
+    found = re.split(r"^--- (.*)\n", text, flags=re.M)
+    return dict(zip(found[1::2], found[2::2]))
+
+
+def gdb_tool(commands, port, words=(), patience=120, more=()):
+    """tools/gdb/gdb with these commands.  -> (status, output)"""
+    with tempfile.NamedTemporaryFile("w", suffix=".gdb", prefix="lg-") as script:
+        script.write(commands)
+        script.flush()
+        return machine.run([os.path.join(TOP, "tools", "gdb", "gdb"), "--port", str(port),
+                            "--batch", script.name] + list(more) + ["--"] + list(words), patience,
+                           env=dict(os.environ, BUILD=BUILD))
+
+
+def make_gdb_commands(guest):
+    """`make gdb`: the real gdb, with what tools/gdb/teachos.py adds to it."""
+    prefix = "gdb/%s" % guest
+
+    def suite(wanted):
+        results = []
+
+        def test(name, good, why="", detail=""):
+            results.append(check("%s/%s" % (prefix, name), good, why, detail))
+
+        # Without gdb there is one line, and no Guest.
+        with tempfile.TemporaryDirectory() as empty:
+            os.symlink(shutil.which("python3"), os.path.join(empty, "python3"))
+            done = subprocess.run([os.path.join(TOP, "tools", "gdb", "gdb")], timeout=60,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  env={"PATH": empty, "BUILD": BUILD})
+        test("missing", done.returncode == 2 and done.stdout.count(b"\n") == 1
+             and b"apt-get install gdb" in done.stdout, "it said %r" % done.stdout)
+        if not shutil.which("gdb"):
+            return results + [Result(prefix, SKIP, "there is no gdb here (package gdb)")]
+        kernel = Elf32(need(TEACHOS[guest], "make -C teachos"))
+        console_log = os.path.join(BUILD, "gdb-console-%s.log" % guest)
+        status, text = gdb_tool(ORACLE, free_port(), ["echo", "hi"],
+                                more=["--guest", guest, "--console", console_log])
+        part = parts_of(text)
+        if "end" not in part:
+            return results + [Result(prefix, ERROR, "gdb did not reach the end (status %d): %s" % (
+                status, machine.tail(text, 3)), text)]
+        list_at = kernel.symbols["process_list"]
+        walks = re.findall(r"^%08x:.*guest-physical ([0-9a-f]+)" % list_at, text, re.M)
+        test("walk", [int(w, 16) for w in walks] == [list_at - KERNEL_BASE] * 2
+             and "b0000000:" in text and "not mapped" in text,
+             "got %s for %#x" % (walks, list_at), text)
+        test("processes", re.search(r"^   0 +- sleeping 0x00000000 kernel +schedule|"
+                                    r"^   0 +- sleeping 0x00000000 kernel +process_wait",
+                                    part["processes"], re.M)
+             and re.search(r"^\*  1 +0 running  0x[0-9a-f]{8} echo +process_exit at "
+                           r"kernel/process.c:\d+$", part["processes"], re.M),
+             "got %s" % part["processes"])
+        mine = re.findall(r"^#\d+ +0x[0-9a-f]+ (\w+)", part["process 0"], re.M)
+        order = [n for n in mine if n in ("process_wait", "run_init", "follow_command_line")]
+        test("a sleeper's stack", order == ["process_wait", "run_init", "follow_command_line"],
+             "got %s" % mine)
+        # gdb shows a function that was inlined as a caller of its own.
+        theirs = re.findall(r"^#\d+ +(?:0x[0-9a-f]+ in )?(\w+)", part["bt"], re.M)
+        mine = re.findall(r"^#\d+ +0x[0-9a-f]+ (\w+)", part["process 1"], re.M)
+        test("the same as bt", len(mine) > 2 and set(mine) <= set(theirs)
+             and mine == [n for n in theirs if n in mine], "gdb has %s, we %s" % (theirs, mine))
+        test("ring 3", re.search(r"0x004[0-9a-f]{5} in ring 3", part["process 1"]),
+             "got %s" % part["process 1"])
+        free = re.search(r"^ *(\d+) free$", part["frames"], re.M)
+        length = re.search(r"^length (\d+)", part["lists"], re.M)
+        test("frames", free and length and free.group(1) == length.group(1),
+             "%s, but the lists: %s" % (part["frames"], part["lists"]))
+        test("program", "main in section .text" in part["program"], "got %s" % part["program"])
+        test("bad input", part["program"].count("complaint: ") == 5
+             and "Traceback" not in part["program"], "got %s" % part["program"])
+        with open(console_log, encoding="utf-8", errors="replace") as f:
+            console = f.read()
+        test("console", "\nhi\n" in console.replace("\r", ""), "it has %r" % console[-200:])
+        return results
+    return suite
