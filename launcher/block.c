@@ -241,17 +241,29 @@ static int move(mover mover, int fd, struct run *r, uint64_t offset)
 	return 0;
 }
 
+/* What a disk counts besides. */
+enum { READS, WRITES, FLUSHES, IDS, UNSUPPORTEDS, REFUSALS, ERRORS };
+static const char *const own_names[] = { "reads", "writes", "flushes", "ids", "unsupported",
+					 "refused", "errors", NULL };
+
+static void note(struct block *b, unsigned what)
+{
+	device_count(&b->dev, COUNT_OWN + what, 1);
+}
+
 /* The first time is worth a line; a Guest that tries again need not fill the screen. */
 static uint8_t failed(struct block *b, const char *deed, uint64_t sector, int error)
 {
 	(b->has_failed ? verbose : say)("%s: could not %s at sector %" PRIu64 ": %s",
 					b->name, deed, sector, strerror(error));
 	b->has_failed = true;
+	note(b, ERRORS);
 	return IO_ERROR;
 }
 
 static uint8_t flush(struct block *b, uint64_t sector)
 {
+	note(b, FLUSHES);
 	return fdatasync(b->disk->fd) ? failed(b, "flush", sector, errno) : OK;
 }
 
@@ -265,10 +277,14 @@ static uint8_t read_or_write(struct block *b, bool write, uint64_t sector, struc
 		verbose("%s: no %s of %" PRIu64 " bytes at sector %" PRIu64 " of %" PRIu64,
 			b->name, write ? "write" : "read", data->bytes, sector,
 			b->disk->sectors);
+		note(b, REFUSALS);
 		return IO_ERROR;
 	}
-	if (write && b->disk->read_only)
+	if (write && b->disk->read_only) {
+		note(b, REFUSALS);
 		return IO_ERROR;
+	}
+	note(b, write ? WRITES : READS);
 	error = move(write ? pwritev : preadv, b->disk->fd, data, sector * SECTOR);
 	if (error)
 		return failed(b, write ? "write" : "read", sector, error);
@@ -309,10 +325,13 @@ static uint8_t obey(struct block *b, const struct request *r, struct run *from, 
 
 	if (type == TYPE_GET_ID) {
 		get_id(b, to);
+		note(b, IDS);
 		return OK;
 	}
-	if (type & ~(TYPE_WRITE | TYPE_FLUSH))
+	if (type & ~(TYPE_WRITE | TYPE_FLUSH)) {
+		note(b, UNSUPPORTEDS);
 		return UNSUPPORTED;
+	}
 	if (type & TYPE_WRITE)
 		return read_or_write(b, true, r->sector, from);
 	if (type & TYPE_FLUSH)
@@ -370,6 +389,7 @@ struct device *block_create(const struct disk *d)
 	b->config.seg_max = SEGMENTS;
 	device_create(&b->dev, b->name, LGUEST_DEV_BLOCK);
 	b->dev.calls = calls;
+	b->dev.own_names = own_names;
 	b->dev.config = &b->config;
 	b->dev.config_len = sizeof(b->config);
 	device_feature(&b->dev, FEATURE_SEG_MAX);

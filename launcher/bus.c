@@ -238,6 +238,7 @@ static enum bus_answer start_device(struct bus *bus, struct device *dev, struct 
 	}
 	memcpy(&dev->accepted, accepted, sizeof(dev->accepted));
 	dev->started = true;
+	device_count(dev, COUNT_starts, 1);
 	verbose("%s: started", dev->name);
 	for (unsigned i = 0; i < dev->queues; i++) {
 		struct queue *q = &dev->queue[i];
@@ -263,8 +264,10 @@ static enum bus_answer status_changed(struct bus *bus, struct device *dev, struc
 	memory_fetch(bus->mem, dev->desc, &desc, sizeof(desc));
 	if (desc.status == 0) {
 		verbose("%s: reset", dev->name);
+		device_count(dev, COUNT_resets, 1);
 		stop_device(bus, dev);
 	} else if (desc.status & LGUEST_STATUS_FAILED) {
+		device_count(dev, COUNT_failures, 1);
 		say("%s: the Guest's driver gave up (status 0x%02x)", dev->name, desc.status);
 		stop_device(bus, dev);
 	} else {

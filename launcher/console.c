@@ -24,6 +24,8 @@
 
 #include "launcher.h"
 
+enum { BYTES_IN, BYTES_OUT };
+static const char *const own_names[] = { "bytes_in", "bytes_out", NULL };
 static struct device console;
 static struct queue *input;
 static atomic_bool spoke;
@@ -82,6 +84,7 @@ static void serve_output(struct queue *q)
 			return;
 		}
 		console_write(chain.iov, chain.readable);
+		device_count(&console, COUNT_OWN + BYTES_OUT, chain.read_bytes);
 		vq_push(&q->vq, chain.head, 0);
 	}
 }
@@ -111,6 +114,7 @@ static void serve_input(struct queue *q)
 		}
 		stored -= given;
 		first = stored ? first + given : 0;
+		device_count(&console, COUNT_OWN + BYTES_IN, given);
 		vq_push(&q->vq, chain.head, given);
 	}
 }
@@ -180,6 +184,7 @@ struct device *console_create(bool no_escape)
 	room_for = keys_are_typed ? sizeof(store) : ROOM_FOR_A_PIPE;
 	has_escape = keys_are_typed && !no_escape;
 	device_create(&console, "console", LGUEST_DEV_CONSOLE);
+	console.own_names = own_names;
 	input = device_queue(&console, serve_input, kick);
 	device_queue(&console, serve_output, -1);
 	porter_watch(kick, input_kicked, porter_watch(STDIN_FILENO, keys_ready, NULL));

@@ -107,7 +107,7 @@ static int life_after_life(const struct options *o, struct image *img, struct in
 		live(o, img, rd, bus, &end);
 		gdb_over(&end);
 		if (o->stats && end.status != RUN_RESTART)
-			stats_write(o->stats, &end, boots);
+			stats_write(o->stats, bus, &end, boots);
 		bus_stop(bus);
 		if (end.status != RUN_RESTART) {
 			host_close();

@@ -292,6 +292,7 @@ struct vq {
 	uint16_t num;		/* a power of two, at most VQ_NUM */
 	uint16_t next_avail;	/* both run freely and wrap at 65536 */
 	uint16_t next_used;
+	unsigned breaks;	/* ever */
 	bool pushed;		/* since the last vq_wants_interrupt() */
 	char error[160];	/* not "": the Guest broke it, nothing works until a reset */
 };
@@ -337,6 +338,14 @@ struct queue {
 	bool running;			/* under lock */
 };
 
+/* What the bus counts for every device; a device may count more (own_names). */
+#define DEVICE_COUNTERS(X) \
+	X(resets) X(starts) X(failures)
+#define DEVICE_COUNTER_ENUM(name) COUNT_##name,
+enum { DEVICE_COUNTERS(DEVICE_COUNTER_ENUM) COUNT_OWN };
+#undef DEVICE_COUNTER_ENUM
+#define DEVICE_OWN_COUNTERS 8
+
 struct device {
 	const char *name;
 	uint8_t type;			/* LGUEST_DEV_* */
@@ -350,7 +359,15 @@ struct device {
 	atomic_bool broken;
 	uint32_t desc;			/* GPA of the descriptor, by bus_add() */
 	uint32_t accepted;		/* feature bits, once started */
+	const char *const *own_names;	/* NULL, or names and a NULL behind the last */
+	atomic_ullong count[COUNT_OWN + DEVICE_OWN_COUNTERS];
 };
+
+/* n: COUNT_..., or COUNT_OWN + the place in own_names.  Any thread. */
+static inline void device_count(struct device *dev, unsigned n, uint64_t how_many)
+{
+	atomic_fetch_add_explicit(&dev->count[n], how_many, memory_order_relaxed);
+}
 
 struct bus {
 	struct guest_memory *mem;
@@ -596,7 +613,8 @@ const char *symbols_name(const struct symbols *sym, uint32_t address, char *text
  * a status. */
 int stats_open(const char *file, struct complaint *c);
 /* Writes the counters of the Guest that has just ended.  Opens no file. */
-void stats_write(const char *file, const struct ending *end, unsigned boots);
+void stats_write(const char *file, const struct bus *bus, const struct ending *end,
+		 unsigned boots);
 
 /* ---- trace.c ------------------------------------------------------------- */
 

@@ -75,8 +75,13 @@ static unsigned count;
  * The first loss is worth a line, and then each that doubles what was lost: a Guest
  * that has no driver yet would fill the screen with its neighbours' broadcasts.
  */
+/* What a network counts for --stats. */
+enum { PACKETS_IN, PACKETS_OUT, PACKETS_LOST };
+static const char *const own_names[] = { "packets_in", "packets_out", "packets_lost", NULL };
+
 static void lose(struct net *n, uint64_t *counter, const char *why)
 {
+	device_count(&n->dev, COUNT_OWN + PACKETS_LOST, 1);
 	++*counter;
 	if (!(*counter & (*counter - 1)))
 		verbose("%s: %" PRIu64 " packet%s lost: %s", n->name, *counter,
@@ -152,6 +157,7 @@ static int hand_over(struct net *n, struct vq *vq)
 	vq_push(vq, chain.head, (uint32_t)n->held);
 	n->held = 0;
 	n->received++;
+	device_count(&n->dev, COUNT_OWN + PACKETS_IN, 1);
 	n->starving = false;
 	return 1;
 }
@@ -259,6 +265,12 @@ static bool put(struct net *n, const uint8_t *frame, size_t bytes)
 	}
 }
 
+static void sent(struct net *n)
+{
+	n->sent++;
+	device_count(&n->dev, COUNT_OWN + PACKETS_OUT, 1);
+}
+
 static int send_one(struct net *n, struct vq *vq, struct vq_chain *chain)
 {
 	uint8_t packet[sizeof(struct header) + FRAME_MAX];
@@ -283,10 +295,10 @@ static int send_one(struct net *n, struct vq *vq, struct vq_chain *chain)
 				"offered, so both must be 0", h->flags, h->gso_type);
 	if (done < sizeof(*h) + FRAME_MIN || chain->read_bytes > sizeof(packet))
 		lose(n, &n->lost_size, "what the Guest sent is no frame of 14 to 1514 bytes");
-	else if (put(n, packet + sizeof(*h), done - sizeof(*h)))
-		n->sent++;
-	else
+	else if (!put(n, packet + sizeof(*h), done - sizeof(*h)))
 		lose(n, &n->lost_on_the_way, "the other end did not take it");
+	else
+		sent(n);
 	vq_push(vq, chain->head, 0);
 	return 0;
 }
@@ -317,6 +329,7 @@ struct device *net_create(const struct net_link *link)
 	n->fd = link->fd;
 	memcpy(n->mac, link->mac, sizeof(n->mac));
 	device_create(&n->dev, n->name, LGUEST_DEV_NET);
+	n->dev.own_names = own_names;
 	n->dev.config = n->mac;
 	n->dev.config_len = sizeof(n->mac);
 	device_feature(&n->dev, FEATURE_MAC);

@@ -61,6 +61,7 @@ static void serve(struct queue *q)
 			if (got < n)
 				break;
 		}
+		device_count(&rng, COUNT_OWN, given);
 		vq_push(&q->vq, chain.head, given);
 	}
 }
@@ -72,8 +73,11 @@ static const struct sandbox_call calls[] = {
 
 struct device *rng_create(void)
 {
+	static const char *const own_names[] = { "bytes", NULL };
+
 	device_create(&rng, "rng", LGUEST_DEV_RNG);
 	rng.calls = calls;
+	rng.own_names = own_names;
 	device_queue_with_thread(&rng, serve);
 	return &rng;
 }

@@ -64,7 +64,40 @@ static void print_text(FILE *f, const char *name, const char *text)
 	fputs("\"", f);
 }
 
-static void print_all(FILE *f, const struct lg_stats *s, const struct ending *end, unsigned boots)
+static void print_device(FILE *f, const struct device *dev)
+{
+	static const char *const kind[] = { "?", "net", "block", "console", "rng" };
+	static const char *const name[] = {
+#define NAME(name) #name,
+		DEVICE_COUNTERS(NAME)
+#undef NAME
+	};
+	unsigned breaks = 0;
+
+	fprintf(f, "{\"kind\": \"%s\"", kind[dev->type <= LGUEST_DEV_RNG ? dev->type : 0]);
+	for (unsigned i = 0; i < COUNT_OWN; i++)
+		fprintf(f, ", \"%s\": %llu", name[i], dev->count[i]);
+	for (unsigned i = 0; i < dev->queues; i++)
+		breaks += dev->queue[i].vq.breaks;
+	fprintf(f, ", \"broken\": %u", breaks);
+	for (unsigned i = 0; dev->own_names && dev->own_names[i]; i++)
+		fprintf(f, ", \"%s\": %llu", dev->own_names[i], dev->count[COUNT_OWN + i]);
+	fputs("}", f);
+}
+
+/* In the order of the bus, and of the command line. */
+static void print_devices(FILE *f, const struct bus *bus)
+{
+	fputs(",\n \"devices\": [", f);
+	for (unsigned i = 0; i < bus->devices; i++) {
+		fputs(i ? ",\n  " : "\n  ", f);
+		print_device(f, bus->device[i]);
+	}
+	fputs("]", f);
+}
+
+static void print_all(FILE *f, const struct lg_stats *s, const struct bus *bus,
+		      const struct ending *end, unsigned boots)
 {
 	fprintf(f, "{\"launcher_interface\": %d,\n \"launcher_status\": %d,\n"
 		" \"launcher_boots\": %u", LG_INTERFACE, end->status, boots);
@@ -80,6 +113,7 @@ static void print_all(FILE *f, const struct lg_stats *s, const struct ending *en
 	print_array(f, "reflected", s->reflected, 256);
 	print_array(f, "direct", s->direct, 256);
 	print_array(f, "fatal", s->fatal, 256);
+	print_devices(f, bus);
 	fputs("}\n", f);
 }
 
@@ -130,7 +164,8 @@ static bool put(const char *text, size_t n)
 	return true;
 }
 
-void stats_write(const char *file, const struct ending *end, unsigned boots)
+void stats_write(const char *file, const struct bus *bus, const struct ending *end,
+		 unsigned boots)
 {
 	struct lg_stats stats;
 	char *text = NULL;
@@ -148,7 +183,7 @@ void stats_write(const char *file, const struct ending *end, unsigned boots)
 	if (f && out < 0)
 		print_words(f, &stats);
 	else if (f)
-		print_all(f, &stats, end, boots);
+		print_all(f, &stats, bus, end, boots);
 	errno = ENOSPC;		/* a short pwrite() does not say why */
 	if (!f || fclose(f) || !put(text, n))
 		say("--stats=%s: could not be written: %s", file, strerror(errno));

@@ -54,6 +54,7 @@ int vq_break(struct vq *vq, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(vq->error, sizeof(vq->error), format, args);
 	va_end(args);
+	vq->breaks++;
 	return -1;
 }
 

@@ -90,8 +90,8 @@ class Counts:
         self.guests += 1
         for key, value in stats.items():
             if key == "devices":
-                for name, counters in value.items():
-                    mine = self.devices.setdefault(name, {})
+                for counters in value:
+                    mine = self.devices.setdefault(counters.pop("kind"), {})
                     for c, n in counters.items():
                         mine[c] = mine.get(c, 0) + n
             elif isinstance(value, list):
