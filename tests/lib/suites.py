@@ -460,6 +460,8 @@ mkdir -p /tmp/www
 cp /root/odd /tmp/www/odd
 : >/tmp/www/empty
 busybox httpd -p 127.0.0.1:8000 -h /tmp/www
+echo nameserver 127.0.0.1 >/etc/resolv.conf
+./dns &
 cat >/tmp/keys <<EOF
 ping -c 3 -i 50 10.0.2.2
 get http://10.0.2.2:8000/odd | cksum
@@ -470,7 +472,7 @@ get http://10.0.2.2:8000/none
 get http://10.0.2.2:8001/
 get http://10.0.2.77/
 ping -c 1 -i 300 10.0.2.77
-host nobody.invalid
+host host.test nobody.test
 random 4
 random 4
 httpd &
@@ -505,6 +507,11 @@ def make_teachos_net(config, kernel="teachos"):
     prefix = "teachos-net/%s/%s" % (kernel, config)
 
     def suite(wanted):
+        status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "net"),
+                                      "BUILD=" + BUILD], 60)
+        if status != 0:
+            return [Result(prefix, ERROR, "tests/net does not build: %s"
+                           % machine.tail(output, 2), output)]
         with tempfile.TemporaryDirectory(prefix="lg-net-") as folder:
             odd, script = os.path.join(folder, "odd"), os.path.join(folder, "net.sh")
             with open(odd, "wb") as f:
@@ -515,7 +522,8 @@ def make_teachos_net(config, kernel="teachos"):
             crc = b" ".join(crc.split()[:2]).decode()
             outcome = nested(config, ["sh", "/root/net.sh"], patience=150, files=[
                 script, odd, need(TEACHOS[kernel], "make -C teachos") + ":/root/%s.elf" % kernel,
-                need(os.path.join(BUILD, "teachos", "root", "bin", "httpd"), "make -C teachos")])
+                need(os.path.join(BUILD, "teachos", "root", "bin", "httpd"), "make -C teachos"),
+                os.path.join(BUILD, "tests", "dns")])
         text = outcome.output.replace("\r", "")
 
         def says(name, what, times=1):
@@ -535,7 +543,8 @@ def make_teachos_net(config, kernel="teachos"):
             says("get/refused", r"get: 10\.0\.2\.2, port 8001: nobody listens there$"),
             says("get/nobody", r"get: 10\.0\.2\.77, port 80: nobody is there$"),
             says("ping/nobody", r"1 sent, 0 answered, 100 % lost$"),
-            says("host", r"host: nobody\.invalid: "),
+            says("host", r"host\.test is 192\.0\.2\.7$"),
+            says("host/unknown", r"host: nobody\.test: there is no such name$"),
             says("random", r"[0-9a-f]{8}$", 2),
             says("httpd", r"served: the same$"),
             says("httpd/absent", r"absent: .* 404 Not Found$"),
