@@ -228,14 +228,13 @@ static u32 free_blocks(u32 words[16])
 	return syscall(SYS_statfs, (u32)".", (u32)words, 0) ? 0 : words[3];
 }
 
-int main(int argc, char **argv)
+static int all(const char *where)
 {
 	static int (*const tests[])(void) = {names, contents, renames, listing, programs, crowd};
 	u32 before[16], after[16], i;
 	int step, ends[2];
 
-	if (argc != 2 || chdir(argv[1]))
-		die("filetest: expected a directory that can be written to\n");
+	STEP(99, chdir(where) == 0);
 	STEP(100, free_blocks(before) && mkdir("filetest") == 0 && chdir("filetest") == 0);
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		step = tests[i]();
@@ -246,5 +245,17 @@ int main(int argc, char **argv)
 	STEP(102, free_blocks(after) == before[3] && after[6] == before[6]);
 	STEP(103, pipe(ends) == 0 && lseek(ends[0], 0, SEEK_SET) == E_SPIPE);
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int step;
+
+	if (argc != 2)
+		die("filetest: expected a directory that can be written to\n");
+	step = all(argv[1]);
+	if (step)
+		complain("filetest: %s: step %d went wrong\n", argv[1], step);
+	return step;
 }
 /*:*/

@@ -207,6 +207,8 @@ def exercise(wanted):
             status, output = run([path], name=kernel)
             results.append(check(name + "/end", status == native.WELL,
                                  "status %d: %s" % (status, machine.tail(output, 3)), output))
+            results.append(check(name + "/filetest", "filetest:" not in output,
+                                 machine.tail(output, 2), output))
             why = fsck(path)
             results.append(check(name + "/e2fsck", why is None, why, output))
             why = difference(ex.after, contents(path))
