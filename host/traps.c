@@ -116,6 +116,8 @@ void lg_set_stack(struct lguest *lg, u32 ss, u32 esp, u32 pages)
 	}
 	lg->pages->ss1 = ss & 0xffff;
 	lg->pages->esp1 = esp;
+	lg->pages->syscall_frame.ss = ss & 0xffff;
+	lg->pages->syscall_frame.rsp = (u32)(esp - 20);	/* below ss, esp, eflags, cs, eip */
 	lg->stack_pages = pages;
 	lg->stack_unpinned = true;	/* lg_before_entry pins it */
 }

@@ -199,6 +199,14 @@ static void set_real_gate(struct lg_pages *pages, unsigned int vector, const voi
 	pages->idt[vector].high = a >> 32;
 }
 
+/* The stub that takes the short cut is in the gate only while there is one to take. */
+static void lg_set_syscall(struct lg_pages *pages, u32 handler)
+{
+	pages->syscall_frame.rip = handler;
+	set_real_gate(pages, LG_VECTOR_SYSCALL, handler ? (const char *)lg_stub_syscall :
+		      (const char *)lg_stubs + STUB_SIZE * LG_VECTOR_SYSCALL, 0, 0);
+}
+
 /* Who may use INT n on this gate, and whether the Switcher delivers it (traps.c). */
 void lg_arch_set_gate(struct lguest *lg, unsigned int vector, unsigned int dpl, u32 handler)
 {
@@ -212,7 +220,7 @@ void lg_arch_set_gate(struct lguest *lg, unsigned int vector, unsigned int dpl, 
 	if (vector < 32)
 		pages->direct[vector] = handler;
 	else if (vector == LG_VECTOR_SYSCALL)
-		pages->direct_syscall = handler;
+		lg_set_syscall(pages, handler);
 	else
 		return;
 	pages->idt[vector].low = (pages->idt[vector].low & ~GATE_DPL) |
@@ -227,7 +235,8 @@ static void build_descriptors(struct lg_pages *pages)
 	for (i = 0; i < 256; i++)
 		set_real_gate(pages, i, lg_stubs + i * STUB_SIZE, 0, 0);
 	set_real_gate(pages, LGUEST_TRAP_ENTRY, lg_stub_hypercall, 1, 0);
-	set_real_gate(pages, LG_VECTOR_SYSCALL, lg_stub_syscall, 0, 0);
+	pages->syscall_frame.cs = LGUEST_KERNEL_CS;
+	lg_set_syscall(pages, 0);
 	set_real_gate(pages, LG_VECTOR_DF, lg_stub_df, 0, 1);
 	set_real_gate(pages, LG_VECTOR_NMI, lg_stub_nmi, 0, 2);
 	set_real_gate(pages, LG_VECTOR_MC, lg_stub_mce, 0, 4);
@@ -381,6 +390,7 @@ void lg_arch_section_begin(struct lg_guest *g)
 	g->lg.smap = a->guest_cr4 & X86_CR4_SMAP;
 	g->lg.smep = a->guest_cr4 & X86_CR4_SMEP;
 	pages->direct_flags = LG_EFLAGS_IF | LG_EFLAGS_FIXED | (g->lg.smap ? LG_EFLAGS_AC : 0);
+	pages->syscall_frame.rflags = pages->direct_flags;
 	pages->host_cr3 = read_cr3_raw();
 	pages->guest_cr3 = lg_os_phys(a->table[0]);
 	if (a->host_cr4 & X86_CR4_PCIDE) {

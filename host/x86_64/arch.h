@@ -80,7 +80,6 @@ struct lg_pages {
 	u32 esp1, ss1;			/* the Guest's ring-1 stack (SET_STACK) */
 	u32 direct_flags;		/* OR-ed into EFLAGS of a direct delivery */
 	u32 direct[32];			/* handler of trap n, 0: goes to the Host */
-	u32 direct_syscall;		/* the same for int $0x80 */
 	u64 direct_count[32];
 	u64 direct_count_syscall;
 	u64 fixups;
@@ -88,6 +87,12 @@ struct lg_pages {
 	u64 entry_aborts;
 	u64 bug_rip;
 	u64 spill_rax, spill_rbx;
+	/* What IRETQ takes to enter the handler of int $0x80, made in advance.  The words
+	 * before it are for a fault or an NMI there. */
+	u64 syscall_below[16];
+	struct lg_iret_frame {
+		u64 rip, cs, rflags, rsp, ss;
+	} syscall_frame;
 	u64 scratch[64];		/* a stack for faults of the Switcher itself */
 	u64 scratch_top[0];
 	struct lg_trap_frame regs __attribute__((aligned(16)));

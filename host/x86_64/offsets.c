@@ -34,7 +34,8 @@ void lg_offsets(void)
 	OFFSET(LG_SS1, ss1);
 	OFFSET(LG_DIRECT_FLAGS, direct_flags);
 	OFFSET(LG_DIRECT, direct);
-	OFFSET(LG_DIRECT_SYSCALL, direct_syscall);
+	OFFSET(LG_SYSCALL_FRAME, syscall_frame);
+	OFFSET(LG_SYSCALL_ESP, syscall_frame.rsp);
 	OFFSET(LG_DIRECT_COUNT, direct_count);
 	OFFSET(LG_DIRECT_COUNT_SYSCALL, direct_count_syscall);
 	OFFSET(LG_FIXUPS, fixups);
