@@ -204,13 +204,13 @@ static const struct net_wish *pack_net(const struct options *o, struct complaint
 int capsule_enter(const struct options *o, const struct disk *disk, const struct rights *r,
 		  int argc, char **argv, struct complaint *c)
 {
-	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32], card[48],
+	char tool[PATH_MAX], memory[32], timeout[48], machine[32], patience[32], seconds[32], card[48],
 	     user[48], gdb[32] = "";
 	uint16_t port;
 	const struct net_wish *net;
 	struct luggage luggage;
 	uint8_t mac[6];
-	char **args = calloc((size_t)argc + 36 + 5 * o->disks, sizeof(*args)), **to = args;
+	char **args = calloc((size_t)argc + 40 + 5 * o->disks, sizeof(*args)), **to = args;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -262,6 +262,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = "--out";
 		*to++ = (char *)o->stats;
 	}
+	if (o->map) {
+		*to++ = "--out";
+		*to++ = (char *)o->map;
+	}
 	if (o->trace && strcmp(o->trace, "-")) {
 		*to++ = "--out";
 		*to++ = (char *)o->trace;
@@ -284,6 +288,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = joined("--initrd=", o->initrd, "");
 	if (o->stats)
 		*to++ = joined("--stats=", o->stats, "");
+	if (o->map) {
+		snprintf(seconds, sizeof(seconds), ",every=%.6f", o->map_every);
+		*to++ = joined("--map=", o->map, o->map_every ? seconds : "");
+	}
 	if (o->trace)
 		*to++ = joined("--trace=", o->trace, "");
 	if (o->trace_words)

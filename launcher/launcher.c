@@ -63,6 +63,8 @@ static void check_everything(const struct options *o, struct image *img, struct 
 	/* The last one, as it makes the file if there is none. */
 	if (o->stats && stats_open(o->stats, &c))
 		die_complaining(&c);
+	if (o->map && map_open(o->map, o->map_every, &c))
+		die_complaining(&c);
 }
 
 static void check_host_memory(const struct options *o)
@@ -108,6 +110,8 @@ static int life_after_life(const struct options *o, struct image *img, struct in
 		gdb_over(&end);
 		if (o->stats && end.status != RUN_RESTART)
 			stats_write(o->stats, bus, &end, boots);
+		if (end.status != RUN_RESTART)
+			map_write(bus->mem, "end");
 		bus_stop(bus);
 		if (end.status != RUN_RESTART) {
 			host_close();
@@ -164,6 +168,7 @@ int main(int argc, char **argv)
 	porter_prepare();
 	if (o.gdb.on && gdb_open(&o.gdb, &c))
 		die_complaining(&c);
+	map_watch();
 	bus_create(&bus, &memory);
 	for (unsigned i = 0; i < o.disks; i++)
 		bus_add(&bus, block_create(&disk[i]));

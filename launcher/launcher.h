@@ -31,6 +31,7 @@
  *	names.c		words for codes: exceptions, hypercalls
  *	symbols.c	names for addresses
  *	stats.c		the Host's counters, as JSON
+ *	map.c		which page is where, in three kinds of address
  *	trace.c		the timeline: who was where, when, and why
  *	trace_mark.c	... what we have to say to it
  *	trace_read.c	... what the Host's tracepoints tell
@@ -130,6 +131,8 @@ struct options {
 	const char *kernel;
 	const char *initrd;	/* NULL: none */
 	const char *stats;	/* NULL: none */
+	const char *map;	/* NULL: none */
+	double map_every;	/* seconds; 0: only at the end and by SIGUSR2 */
 	const char *user;	/* --username; NULL: none */
 	const char *root;	/* --chroot; NULL: none */
 	const char *trace;	/* NULL: none; "-": live, on stderr */
@@ -615,6 +618,18 @@ int stats_open(const char *file, struct complaint *c);
 /* Writes the counters of the Guest that has just ended.  Opens no file. */
 void stats_write(const char *file, const struct bus *bus, const struct ending *end,
 		 unsigned boots);
+
+/* ---- map.c --------------------------------------------------------------- */
+
+/* Opens the file, and what only root may open.  every: seconds, 0: not by the clock.
+ * Returns 0 or a status. */
+int map_open(const char *file, double every, struct complaint *c);
+/* After porter_prepare(), before any other thread.  From here on nothing is done without
+ * map_open(). */
+void map_watch(void);
+/* Both only by the thread that runs the Guest, between two runs. */
+void map_before_run(const struct guest_memory *m);
+void map_write(const struct guest_memory *m, const char *why);
 
 /* ---- trace.c ------------------------------------------------------------- */
 

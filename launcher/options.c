@@ -23,7 +23,7 @@
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
        OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB,
-       OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER };
+       OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER, OPT_MAP };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -36,6 +36,7 @@ static const struct option long_options[] = {
 	{ "gdb", optional_argument, NULL, OPT_GDB },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "map", required_argument, NULL, OPT_MAP },
 	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "trace-filter", required_argument, NULL, OPT_TRACE_FILTER },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -67,6 +68,8 @@ void options_help(void)
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
 "  --stats=FILE         write the Host's counters there at the end, as JSON; '-': in words,\n"
 "                       on stderr\n"
+"  --map=FILE[,every=SECONDS]  write which page is where and in what state, at the end, every\n"
+"                       so often, and at SIGUSR2; tools/map shows it\n"
 "  --trace=FILE         write a timeline there (Perfetto and `make view` open it);\n"
 "                       '-': live, one line an event, on stderr.  Needs root: tracefs\n"
 "  --trace-filter=LIST  only these, with commas: stay, hypercall, fault, inject, irq, device\n"
@@ -256,6 +259,23 @@ static int take_gdb(struct options *o, const char *text, struct complaint *c)
 	return 0;
 }
 
+/* FILE or FILE,every=SECONDS, cut off in place. */
+static int take_map(struct options *o, char *text, struct complaint *c)
+{
+	char *comma = strrchr(text, ',');
+	struct complaint unused;
+
+	o->map = text;
+	if (!comma || strncmp(comma, ",every=", 7))
+		return 0;
+	if (comma == text || parse_seconds(comma + 7, &o->map_every, &unused) ||
+	    o->map_every < 0.001)
+		return complain(c, STATUS_USAGE, "--map=%s: expected FILE or FILE,every=SECONDS, at "
+				"least 0.001", text);
+	*comma = '\0';
+	return 0;
+}
+
 static int take_net(struct options *o, bool tunnet, const char *text, struct complaint *c)
 {
 	struct net_wish *w = &o->net[o->nets];
@@ -339,6 +359,8 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 	case OPT_STATS:
 		o->stats = optarg;
 		return 0;
+	case OPT_MAP:
+		return take_map(o, optarg, c);
 	case OPT_TRACE:
 		o->trace = optarg;
 		return 0;

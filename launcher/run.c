@@ -121,6 +121,7 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 			return;
 		}
 		gdb_before_run();
+		map_before_run(bus->mem);
 		trace_mark("I");
 		error = -host_run(&end->run);
 		trace_mark("O %u", error ? 0 : end->run.what);

@@ -553,6 +553,18 @@ int host_shadow(struct lg_shadow *shadow)
 	return -ENOENT;		/* no Host, no shadow */
 }
 
+int host_roots(struct lg_roots *roots)
+{
+	(void)roots;
+	return -ENOENT;
+}
+
+int host_frames(struct lg_frames *frames)
+{
+	(void)frames;
+	return -ENOENT;
+}
+
 int host_debug(unsigned flags)
 {
 	(void)flags;
