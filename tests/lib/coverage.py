@@ -4,6 +4,8 @@
 import json
 import os
 import re
+import shutil
+import tempfile
 
 from . import inmates as inmates_of
 from . import machine, suites
@@ -135,6 +137,12 @@ def main_run(config, counts):
             ident = "%s.%d" % (n, k)
             plan.append(("run", ident, inmate.patience + 10, inmate.command(arguments).replace(
                 "/bin/launcher", STATS % ident)))
+    # What is typed, and a disk on which there is no room.
+    plan.append(("run", "typed", 30, "echo typed | %s %s" % (
+        STATS % "typed", known["echo"].command("6").split(" ", 1)[1])))
+    plan.append(("run", "full", 30, "mkdir /small; mount -t tmpfs -o size=64k none /small; "
+                 "truncate -s 1M /small/full.img; dd if=/dev/zero of=/small/rest 2>/dev/null; "
+                 "%s --block=/small/full.img 16 /root/block.elf" % (STATS % "full")))
     # A Host without memory for tables is one that was told to have none.
     plan.append(("run", "no-tables", 30, "echo 1 >%s; %s /root/hello.elf; echo 2047 >%s" % (
         limit, STATS % "no-tables", limit)))
@@ -143,7 +151,16 @@ def main_run(config, counts):
     files = ["%s:/root/%s.elf" % (p, n) for n, p in suites.TEACHOS.items()]
     files += [suites.elf(n) for n in known] + suites.selftest_files()
     files.append(suites.device_program() + ":/root/device")
-    outcome, steps, last = batch(config, plan, files, 600, extra=["--load", "veth"])
+    folder = tempfile.mkdtemp(prefix="lg-disks-")
+    for n, inmate in known.items():
+        if inmate.disk:
+            files.append(os.path.join(folder, n + ".img"))
+            with open(files[-1], "wb") as f:
+                f.write(inmate.disk_before())
+    try:
+        outcome, steps, last = batch(config, plan, files, 600, extra=["--load", "veth"])
+    finally:
+        shutil.rmtree(folder)
     for n in suites.TEACHOS:
         if steps[n].status != 0:
             raise Broken("%s selftest: status %d: %s" % (
@@ -282,3 +299,20 @@ def table(counts):
         t.lines += ["", "## Why some cells are not filled", ""]
         t.lines += ["%d. %s" % (i + 1, note) for i, note in enumerate(t.notes)]
     return t
+
+
+def names():
+    """All that the table must speak of."""
+    return ([name for name in hypercalls().values()] + list(scalars()) + list(deaths()) +
+            [name for _, name in VECTORS])
+
+
+def docs(wanted):
+    """docs/COVERAGE.md is about this Host: every counter, call, vector and death is in it."""
+    text = read("docs", "COVERAGE.md")
+    lost = [n for n in names() if not re.search(r"\b%s\b" % re.escape(n.lstrip("#")), text)]
+    return [
+        suites.check("coverage/docs/complete", not lost, "docs/COVERAGE.md has no word of %s: "
+                     "make coverage ARGS=--write" % ", ".join(lost)),
+        suites.check("coverage/docs/filled", "EMPTY" not in text, "a cell of it is empty"),
+    ]
