@@ -122,8 +122,10 @@ static int tell_the_end(struct lg_guest *g, struct lg_run *out)
 		return -ENOENT;
 	g->buried = true;
 	out->what = lg->over;
-	if (lg->over == LG_RUN_KILLED)
+	if (lg->over == LG_RUN_KILLED) {
 		strscpy(out->code, reason_codes[lg->reason], sizeof(out->code));
+		strscpy(out->by, lg->killed_by, sizeof(out->by));
+	}
 	strscpy(out->text, lg->text, sizeof(out->text));
 	return 0;
 }
@@ -157,7 +159,7 @@ int lg_run_guest(struct lg_guest *g, struct lg_run *out)
 }
 /*:*/
 
-void lg_kill(struct lguest *lg, enum lg_reason reason, const char *format, ...)
+void lg_kill_by(struct lguest *lg, const char *by, enum lg_reason reason, const char *format, ...)
 {
 	va_list args;
 
@@ -166,6 +168,7 @@ void lg_kill(struct lguest *lg, enum lg_reason reason, const char *format, ...)
 	va_start(args, format);
 	vscnprintf(lg->text, sizeof(lg->text), format, args);
 	va_end(args);
+	lg->killed_by = by;
 	lg->reason = reason;
 	lg->over = LG_RUN_KILLED;
 	trace_lguest_kill(reason_codes[reason], lg->text);

@@ -219,6 +219,7 @@ struct lguest {
 	/* The end */
 	u32 over;			/* 0, or LG_RUN_POWEROFF, _RESTART, _KILLED */
 	enum lg_reason reason;
+	const char *killed_by;		/* the function that said so */
 	char text[LG_TEXT_MAX];
 
 	struct lg_exit_record exit_record[LG_EXIT_RECORDS];

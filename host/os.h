@@ -9,9 +9,11 @@
 #ifndef LG_OS_H
 #define LG_OS_H
 
-/* End the Guest: first call wins.  format gives the sentence, reason the code. */
-__attribute__((format(printf, 3, 4)))
-void lg_kill(struct lguest *lg, enum lg_reason reason, const char *format, ...);
+/* End the Guest: first call wins.  format gives the sentence, reason the code; that it
+ * was you who decided goes into the obituary. */
+#define lg_kill(lg, reason, ...) lg_kill_by(lg, __func__, reason, __VA_ARGS__)
+__attribute__((format(printf, 4, 5)))
+void lg_kill_by(struct lguest *lg, const char *by, enum lg_reason reason, const char *format, ...);
 
 /* The Guest's one-shot clock: interrupt 0 in `ns` nanoseconds; 0 cancels. */
 void lg_os_set_timer(struct lguest *lg, u32 ns);

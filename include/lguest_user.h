@@ -15,7 +15,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	4
+#define LG_INTERFACE	5
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -38,12 +38,14 @@ struct lg_create {
 
 #define LG_TEXT_MAX	256
 #define LG_CODE_MAX	12	/* "E-PT-07" */
+#define LG_BY_MAX	48
 
 struct lg_run {
 	__u32 what;		/* LG_RUN_* */
 	__u32 value;
 	char code[LG_CODE_MAX];
-	char text[LG_TEXT_MAX];	/* always NUL-terminated */
+	char by[LG_BY_MAX];	/* KILLED: the function of the Host that decided */
+	char text[LG_TEXT_MAX];	/* always NUL-terminated, like all three */
 };
 
 /* EVENTFD: NOTIFY(gpa) signals fd and no longer leaves RUN.  First match wins;

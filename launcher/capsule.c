@@ -210,7 +210,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	const struct net_wish *net;
 	struct luggage luggage;
 	uint8_t mac[6];
-	char **args = calloc((size_t)argc + 40 + 5 * o->disks, sizeof(*args)), **to = args;
+	char **args = calloc((size_t)argc + 44 + 5 * o->disks, sizeof(*args)), **to = args;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -266,6 +266,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = "--out";
 		*to++ = (char *)o->map;
 	}
+	if (o->death && strcmp(o->death, "-")) {
+		*to++ = "--out";
+		*to++ = (char *)o->death;
+	}
 	if (o->trace && strcmp(o->trace, "-")) {
 		*to++ = "--out";
 		*to++ = (char *)o->trace;
@@ -292,6 +296,8 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		snprintf(seconds, sizeof(seconds), ",every=%.6f", o->map_every);
 		*to++ = joined("--map=", o->map, o->map_every ? seconds : "");
 	}
+	if (o->death)
+		*to++ = joined("--death=", o->death, "");
 	if (o->trace)
 		*to++ = joined("--trace=", o->trace, "");
 	if (o->trace_words)

@@ -60,8 +60,8 @@ static void check_everything(const struct options *o, struct image *img, struct 
 	for (unsigned i = 0; i < o->disks; i++)
 		if (disk_open(&disk[i], o->disk[i].name, o->disk[i].read_only, &c))
 			die_complaining(&c);
-	/* The last one, as it makes the file if there is none. */
-	if (o->stats && stats_open(o->stats, &c))
+	/* The last ones, as they make the file if there is none. */
+	if ((o->stats && stats_open(o->stats, &c)) || (o->death && death_open(o->death, &c)))
 		die_complaining(&c);
 	if (o->map && map_open(o->map, o->map_every, &c))
 		die_complaining(&c);
@@ -107,6 +107,8 @@ static int life_after_life(const struct options *o, struct image *img, struct in
 
 	for (unsigned boots = 1;; boots++) {
 		live(o, img, rd, bus, &end);
+		if (o->death && end.status != RUN_RESTART)
+			death_write(bus->mem, img, &end);
 		gdb_over(&end);
 		if (o->stats && end.status != RUN_RESTART)
 			stats_write(o->stats, bus, &end, boots);

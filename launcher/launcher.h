@@ -28,10 +28,12 @@
  *	walk.c		where is that address?
  *	gdb.c		a debugger at the door
  *	postmortem.c	why did it die?
+ *	death.c		... as JSON
  *	names.c		words for codes: exceptions, hypercalls
  *	symbols.c	names for addresses
  *	stats.c		the Host's counters, as JSON
  *	map.c		which page is where, in three kinds of address
+ *	outfile.c	a file that is written when nothing can be opened any more
  *	trace.c		the timeline: who was where, when, and why
  *	trace_mark.c	... what we have to say to it
  *	trace_read.c	... what the Host's tracepoints tell
@@ -50,6 +52,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -133,6 +136,7 @@ struct options {
 	const char *stats;	/* NULL: none */
 	const char *map;	/* NULL: none */
 	double map_every;	/* seconds; 0: only at the end and by SIGUSR2 */
+	const char *death;	/* NULL: none */
 	const char *user;	/* --username; NULL: none */
 	const char *root;	/* --chroot; NULL: none */
 	const char *trace;	/* NULL: none; "-": live, on stderr */
@@ -515,12 +519,6 @@ struct ending {
 /* Runs the Guest to its end and tells the user why it came. */
 void run_guest(struct bus *bus, const struct image *img, struct ending *end);
 
-/* ---- postmortem.c -------------------------------------------------------- */
-
-/* Registers, code, page tables, callers and last exits on stderr, with names of functions
- * if img has any.  The thread that runs the Guest, which has stopped. */
-void postmortem(const struct guest_memory *mem, const struct image *img);
-
 /* ---- walk.c --------------------------------------------------------------- */
 
 struct walk_level {
@@ -609,6 +607,64 @@ void symbols_read(struct symbols *sym, const struct image *img);
 void symbols_free(struct symbols *sym);
 /* "name+0x12" in text, or "" if nothing is near.  Returns text. */
 const char *symbols_name(const struct symbols *sym, uint32_t address, char *text, size_t size);
+
+/* ---- postmortem.c, death.c ------------------------------------------------ */
+
+#define CALLERS_MAX	16
+#define CODE_BYTES	16
+#define OBITUARY_HINT	"every step before: the same with --trace=run.json, and then make view " \
+			"TRACE=run.json"
+
+/* All that can be known of a Guest that has stopped. */
+struct obituary {
+	const struct guest_memory *mem;
+	const struct image *img;
+	struct lg_state st;
+	struct symbols sym;
+	uint8_t code[CODE_BYTES];	/* at eip */
+	size_t code_bytes;		/* of them, how many could be read */
+	bool walked;			/* it was a page fault: the next four tell of cr2 */
+	struct walk walk;
+	bool mapped;			/* walk.gpa is in the Guest's memory */
+	bool shadow_known;
+	uint64_t shadow;		/* the Host's entry; 0: none */
+	uint32_t caller[CALLERS_MAX];
+	unsigned callers;
+	unsigned exits_of[EXIT_CLASSES + 1];	/* of st.exit[], by enum exit_class */
+};
+
+/* Looks, and prints nothing.  The thread that runs the Guest, which has stopped.  False:
+ * the Host gives no state; then there is nothing to free. */
+bool obituary_take(struct obituary *o, const struct guest_memory *mem, const struct image *img);
+void obituary_free(struct obituary *o);
+/* "P RW US A D" in text, or "not present".  Returns text. */
+const char *entry_bits(uint64_t entry, char text[32]);
+/* What entry i of o->walk belongs to, and its index there. */
+const char *level_name(const struct obituary *o, unsigned i, unsigned *index);
+/* Registers, code, page tables, callers and last exits on stderr, with names of functions
+ * if img has any.  The thread that runs the Guest, which has stopped. */
+void postmortem(const struct guest_memory *mem, const struct image *img);
+
+/* Opens the file ("-": stderr).  Returns 0 or a status. */
+int death_open(const char *file, struct complaint *c);
+/* Writes how the Guest ended; if badly, with all of its obituary.  Opens no file. */
+void death_write(const struct guest_memory *mem, const struct image *img,
+		 const struct ending *end);
+
+/* ---- outfile.c ------------------------------------------------------------ */
+
+struct outfile {
+	const char *option, *name;	/* for complaints */
+	int fd;
+	bool is_regular;		/* else a pipe, or /dev/stdout */
+};
+
+/* Opens the file for writing ("-": stderr); what is in it stays.  Returns 0 or a status. */
+int outfile_open(struct outfile *o, const char *option, const char *name, struct complaint *c);
+/* Replaces what is in it by this, or says why not.  Opens no file. */
+void outfile_put(const struct outfile *o, const char *text, size_t n);
+/* A JSON string from any bytes: what is not plain ASCII becomes \u00xx. */
+void json_text(FILE *f, const char *text);
 
 /* ---- stats.c ------------------------------------------------------------- */
 

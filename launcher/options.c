@@ -23,7 +23,7 @@
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
        OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB,
-       OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER, OPT_MAP };
+       OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER, OPT_MAP, OPT_DEATH };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -70,6 +70,7 @@ void options_help(void)
 "                       on stderr\n"
 "  --map=FILE[,every=SECONDS]  write which page is where and in what state, at the end, every\n"
 "                       so often, and at SIGUSR2; tools/map shows it\n"
+"  --death=FILE         write there how the Guest ended and, if badly, all that is known, as JSON\n"
 "  --trace=FILE         write a timeline there (Perfetto and `make view` open it);\n"
 "                       '-': live, one line an event, on stderr.  Needs root: tracefs\n"
 "  --trace-filter=LIST  only these, with commas: stay, hypercall, fault, inject, irq, device\n"
@@ -361,6 +362,9 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 		return 0;
 	case OPT_MAP:
 		return take_map(o, optarg, c);
+	case OPT_DEATH:
+		o->death = optarg;
+		return 0;
 	case OPT_TRACE:
 		o->trace = optarg;
 		return 0;

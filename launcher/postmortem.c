@@ -52,46 +52,84 @@ static void print_exit(const struct symbols *sym, const struct lg_exit_record *e
  * of frame pointers on the stack: who called whom, as long as the links look sane.
  *
  * All of it is read from the memory of a Guest that is dead and may have been mad, so
- * every address is walked and checked like any other.
+ * every address is walked and checked like any other.  First we look, then we speak:
+ * the same obituary is printed here, and written as JSON by death.c.
  */
-#define FRAMES_MAX	16
-#define CODE_BYTES	16
-
-struct scene {
-	const struct guest_memory *mem;
-	const struct image *img;
-	const struct symbols *sym;
-	const struct lg_state *st;
-};
-
 /* Reads bytes of the Guest's virtual memory.  Returns how many could be read. */
-static size_t read_virtual(const struct scene *sc, uint32_t gva, void *to, size_t len)
+static size_t read_virtual(const struct obituary *o, uint32_t gva, void *to, size_t len)
 {
 	size_t done = 0;
 
 	for (; done < len; done++) {
 		struct walk w;
 
-		if (!walk_guest(sc->mem, sc->img, sc->st->cr3, sc->st->pae, gva + (uint32_t)done, &w) ||
-		    !memory_fetch(sc->mem, w.gpa, (char *)to + done, 1))
+		if (!walk_guest(o->mem, o->img, o->st.cr3, o->st.pae, gva + (uint32_t)done, &w) ||
+		    !memory_fetch(o->mem, w.gpa, (char *)to + done, 1))
 			break;
 	}
 	return done;
 }
 
-static void print_code(const struct scene *sc)
+/* What the Host's shadow has for an address. */
+static void look_at_shadow(struct obituary *o, uint32_t gva)
 {
-	uint8_t code[CODE_BYTES];
-	size_t n = read_virtual(sc, sc->st->regs.eip, code, sizeof(code));
+	struct lg_shadow *sh = calloc(1, sizeof(*sh));
 
-	fprintf(stderr, "  code at eip ");
-	for (size_t i = 0; i < n; i++)
-		fprintf(stderr, " %02x", code[i]);
-	fprintf(stderr, "%s\n", n ? "" : " cannot be read");
+	if (!sh)
+		return;
+	sh->gva = gva;
+	o->shadow_known = !host_shadow(sh);
+	if (o->shadow_known && sh->found == LG_SHADOW_TABLE)
+		o->shadow = sh->entry[gva >> 12 & 511];
+	free(sh);
+}
+
+/* [ebp] is the caller's ebp, [ebp + 4] where it goes on.  Stacks grow down, so each link
+ * must point up; else it is no link. */
+static void find_callers(struct obituary *o)
+{
+	uint32_t link[2], ebp = o->st.regs.ebp;
+
+	while (o->callers < CALLERS_MAX) {
+		if ((o->st.regs.cs & 3) == 3 || ebp & 3 ||
+		    read_virtual(o, ebp, link, sizeof(link)) != sizeof(link) || !link[1])
+			return;
+		o->caller[o->callers++] = link[1];
+		if (link[0] <= ebp)
+			return;
+		ebp = link[0];
+	}
+}
+
+bool obituary_take(struct obituary *o, const struct guest_memory *mem, const struct image *img)
+{
+	memset(o, 0, sizeof(*o));
+	o->mem = mem;
+	o->img = img;
+	if (host_state(&o->st) < 0)
+		return false;
+	if (o->st.exits > LG_EXIT_RECORDS)
+		o->st.exits = LG_EXIT_RECORDS;
+	symbols_read(&o->sym, img);
+	o->code_bytes = read_virtual(o, o->st.regs.eip, o->code, sizeof(o->code));
+	o->walked = o->st.vector == 14 && o->st.cr3;
+	if (o->walked) {
+		o->mapped = walk_guest(mem, img, o->st.cr3, o->st.pae, o->st.cr2, &o->walk);
+		look_at_shadow(o, o->st.cr2);
+	}
+	find_callers(o);
+	for (unsigned i = 0; i < o->st.exits; i++)
+		o->exits_of[exit_class(o->st.exit[i].cs, o->st.exit[i].vector)]++;
+	return true;
+}
+
+void obituary_free(struct obituary *o)
+{
+	symbols_free(&o->sym);
 }
 
 /* P RW US A D, NX: SDM vol. 3, tables 4-5 and 4-19. */
-static const char *bits_of(uint64_t entry, char text[32])
+const char *entry_bits(uint64_t entry, char text[32])
 {
 	if (!(entry & 1))
 		return strcpy(text, "not present");
@@ -100,112 +138,102 @@ static const char *bits_of(uint64_t entry, char text[32])
 	return text;
 }
 
-static void print_shadow(uint32_t gva)
-{
-	struct lg_shadow *sh = calloc(1, sizeof(*sh));
-	uint64_t entry;
-	char bits[32];
-
-	if (!sh)
-		return;
-	sh->gva = gva;
-	if (!host_shadow(sh)) {
-		entry = sh->entry[gva >> 12 & 511];
-		fprintf(stderr, "    the Host's shadow: %s\n",
-			sh->found == LG_SHADOW_TABLE ? bits_of(entry, bits) : "nothing there");
-	}
-	free(sh);
-}
-
-static void print_walk(const struct scene *sc, const char *what, uint32_t gva)
+const char *level_name(const struct obituary *o, unsigned i, unsigned *index)
 {
 	static const char *const two[] = { "directory", "table" };
 	static const char *const pae[] = { "pointers", "directory", "table" };
-	struct walk w;
-	bool good;
-	char bits[32];
+	uint32_t gva = o->st.cr2;
 
-	if (!sc->st->cr3)
-		return;
-	good = walk_guest(sc->mem, sc->img, sc->st->cr3, sc->st->pae, gva, &w);
-	fprintf(stderr, "  %s %08x, in the Guest's own tables:\n", what, gva);
-	for (unsigned i = 0; i < w.levels; i++)
-		fprintf(stderr, "    %-9s entry %3u at %08x: %0*" PRIx64 "  %s\n",
-			sc->st->pae ? pae[i] : two[i],
-			sc->st->pae ? i == 0 ? gva >> 30 : gva >> (i == 1 ? 21 : 12) & 511 :
-			gva >> (i ? 12 : 22) & 1023, (unsigned)w.level[i].gpa,
-			sc->st->pae ? 16 : 8, w.level[i].entry, bits_of(w.level[i].entry, bits));
-	if (good)
-		fprintf(stderr, "    so it is at physical %08x\n", (unsigned)w.gpa);
-	else
-		fprintf(stderr, "    so it is nowhere in the Guest's memory\n");
-	print_shadow(gva);
-}
-
-/* [ebp] is the caller's ebp, [ebp + 4] where it goes on.  Stacks grow down, so each link
- * must point up; else it is no link. */
-static void print_callers(const struct scene *sc)
-{
-	uint32_t link[2], ebp = sc->st->regs.ebp;
-	char where[96];
-
-	for (unsigned i = 0; i < FRAMES_MAX; i++) {
-		if ((sc->st->regs.cs & 3) == 3 || ebp & 3 ||
-		    read_virtual(sc, ebp, link, sizeof(link)) != sizeof(link) || !link[1])
-			return;
-		if (!i)
-			fprintf(stderr, "  called from\n");
-		fprintf(stderr, "    %08x%s\n", link[1],
-			name_of(sc->sym, link[1], where, sizeof(where)));
-		if (link[0] <= ebp)
-			return;
-		ebp = link[0];
+	if (o->st.pae) {
+		*index = i == 0 ? gva >> 30 : gva >> (i == 1 ? 21 : 12) & 511;
+		return pae[i];
 	}
+	*index = gva >> (i ? 12 : 22) & 1023;
+	return two[i];
 }
 /*:*/
 
-void postmortem(const struct guest_memory *mem, const struct image *img)
+static void print_code(const struct obituary *o)
 {
-	struct lg_state st;
-	const struct lg_regs *r = &st.regs;
-	struct symbols sym;
-	struct scene scene;
-	char where[96];
-	unsigned exits, classes[EXIT_CLASSES + 1] = { 0 };
+	fprintf(stderr, "  code at eip ");
+	for (size_t i = 0; i < o->code_bytes; i++)
+		fprintf(stderr, " %02x", o->code[i]);
+	fprintf(stderr, "%s\n", o->code_bytes ? "" : " cannot be read");
+}
 
-	memset(&st, 0, sizeof(st));
-	if (host_state(&st) < 0)
-		return;
-	symbols_read(&sym, img);
+static void print_walk(const struct obituary *o)
+{
+	char bits[32];
+
+	fprintf(stderr, "  cr2 %08x, in the Guest's own tables:\n", o->st.cr2);
+	for (unsigned i = 0; i < o->walk.levels; i++) {
+		const struct walk_level *level = &o->walk.level[i];
+		unsigned index;
+		const char *name = level_name(o, i, &index);
+
+		fprintf(stderr, "    %-9s entry %3u at %08x: %0*" PRIx64 "  %s\n", name, index,
+			(unsigned)level->gpa, o->st.pae ? 16 : 8, level->entry,
+			entry_bits(level->entry, bits));
+	}
+	if (o->mapped)
+		fprintf(stderr, "    so it is at physical %08x\n", (unsigned)o->walk.gpa);
+	else
+		fprintf(stderr, "    so it is nowhere in the Guest's memory\n");
+	if (o->shadow_known)
+		fprintf(stderr, "    the Host's shadow: %s\n",
+			o->shadow ? entry_bits(o->shadow, bits) : "nothing there");
+}
+
+static void print_callers(const struct obituary *o)
+{
+	char where[96];
+
+	if (o->callers)
+		fprintf(stderr, "  called from\n");
+	for (unsigned i = 0; i < o->callers; i++)
+		fprintf(stderr, "    %08x%s\n", o->caller[i],
+			name_of(&o->sym, o->caller[i], where, sizeof(where)));
+}
+
+static void print_registers(const struct obituary *o)
+{
+	const struct lg_state *st = &o->st;
+	const struct lg_regs *r = &st->regs;
+	char where[96];
+
 	fprintf(stderr, "  eax %08x  ebx %08x  ecx %08x  edx %08x\n"
 		"  esi %08x  edi %08x  ebp %08x  esp %02x:%08x\n"
 		"  ds %02x  es %02x  fs %02x  gs %02x  eflags %08x\n"
 		"  eip %02x:%08x%s\n",
 		r->eax, r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp, r->ss, r->esp,
 		r->ds, r->es, r->fs, r->gs, r->eflags,
-		r->cs, r->eip, name_of(&sym, r->eip, where, sizeof(where)));
+		r->cs, r->eip, name_of(&o->sym, r->eip, where, sizeof(where)));
 	fprintf(stderr, "  page tables %08x%s  cr2 %08x  ring-1 stack %02x:%08x%s",
-		st.cr3, st.cr3 ? "" : " (none yet: virtual = physical)", st.cr2, st.ss1, st.esp1,
-		st.halted ? "  halted" : "");
-	if (st.irq_pending)
-		fprintf(stderr, "  interrupts waiting: 0x%x", st.irq_pending);
-	exits = st.exits < LG_EXIT_RECORDS ? st.exits : LG_EXIT_RECORDS;
+		st->cr3, st->cr3 ? "" : " (none yet: virtual = physical)", st->cr2, st->ss1,
+		st->esp1, st->halted ? "  halted" : "");
+	if (st->irq_pending)
+		fprintf(stderr, "  interrupts waiting: 0x%x", st->irq_pending);
 	fputc('\n', stderr);
-	scene = (struct scene){ mem, img, &sym, &st };
-	print_code(&scene);
-	if (st.vector == 14)
-		print_walk(&scene, "cr2", st.cr2);
-	print_callers(&scene);
+}
+
+void postmortem(const struct guest_memory *mem, const struct image *img)
+{
+	struct obituary o;
+
+	if (!obituary_take(&o, mem, img))
+		return;
+	print_registers(&o);
+	print_code(&o);
+	if (o.walked)
+		print_walk(&o);
+	print_callers(&o);
 	fprintf(stderr, "  the last %u exits, oldest first (left: TSC ticks since the one before)\n",
-		exits);
-	for (unsigned i = 0; i < exits; i++) {
-		print_exit(&sym, &st.exit[i], st.exit[i ? i - 1 : 0].tsc);
-		classes[exit_class(st.exit[i].cs, st.exit[i].vector)]++;
-	}
+		o.st.exits);
+	for (unsigned i = 0; i < o.st.exits; i++)
+		print_exit(&o.sym, &o.st.exit[i], o.st.exit[i ? i - 1 : 0].tsc);
 	fprintf(stderr, "  of these: %u of programs, %u of the Guest's kernel, %u hypercalls, "
-		"%u interrupts of the real machine\n", classes[EXIT_USER], classes[EXIT_KERNEL],
-		classes[EXIT_HYPERCALL], classes[EXIT_INTERRUPT]);
-	fprintf(stderr, "  every step before: the same with --trace=run.json, and then make view "
-		"TRACE=run.json\n");
-	symbols_free(&sym);
+		"%u interrupts of the real machine\n", o.exits_of[EXIT_USER],
+		o.exits_of[EXIT_KERNEL], o.exits_of[EXIT_HYPERCALL], o.exits_of[EXIT_INTERRUPT]);
+	fprintf(stderr, "  " OBITUARY_HINT "\n");
+	obituary_free(&o);
 }

@@ -98,6 +98,7 @@ static bool is_over(const struct guest_memory *mem, const struct image *img, str
 		return true;
 	case LG_RUN_KILLED:
 		say("the Host killed the Guest: %s: %s", run->code, run->text);
+		fprintf(stderr, "  decided by %s() in the Host\n", run->by);
 		postmortem(mem, img);
 		end->status = STATUS_KILLED;
 		return true;

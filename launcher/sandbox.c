@@ -47,8 +47,8 @@ static const struct sandbox_call ours[] = {
 
 	ALWAYS(pread64, "the kernel, again, when the Guest restarts; its symbols if it dies"),
 	ALWAYS(lseek, "how long is the kernel now?"),
-	ALWAYS(pwrite64, "--stats"),
-	ALWAYS(ftruncate, "--stats, if there was a longer one before"),
+	ALWAYS(pwrite64, "--stats, --death"),
+	ALWAYS(ftruncate, "the same, if there was a longer one before"),
 	ALWAYS(close, "/dev/lguest, when a Guest has ended"),
 
 	ALWAYS(madvise, "fresh memory for a restart"),

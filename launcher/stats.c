@@ -5,40 +5,20 @@
  * numbers down as JSON, for people who like to know and for tests that must.  The
  * names come from the same table (LG_STATS in lguest_user.h) that numbers them, so
  * a counter cannot be forgotten here.
- *
- * We end locked in (sandbox.c), where nobody can open a file or rename one.  So the file
- * is opened before the start, which also finds out in time that it cannot be: nothing is
- * as annoying as a long run with "cannot write" at its end.  What was in it stays until
- * then.  At the end it is emptied and gets its new contents in one write(): whoever reads
- * it meanwhile sees the old, nothing, or the new, but never a half.
  :*/
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "launcher.h"
 
-static int out = -1;
-static bool is_regular;		/* else a pipe, or /dev/stdout */
+static struct outfile out;
 
 int stats_open(const char *file, struct complaint *c)
 {
-	struct stat st;
-
-	if (!strcmp(file, "-"))
-		return 0;
-	/* O_NONBLOCK: open() of a named pipe would wait for a reader. */
-	out = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
-	if (out < 0 || fstat(out, &st) < 0 || fcntl(out, F_SETFL, 0) < 0)
-		return complain(c, STATUS_USAGE, "--stats=%s: cannot write there: %s", file,
-				strerror(errno));
-	is_regular = S_ISREG(st.st_mode);
-	return 0;
+	return outfile_open(&out, "--stats", file, c);
 }
 
 static void print_array(FILE *f, const char *name, const __u64 *value, unsigned n)
@@ -47,21 +27,6 @@ static void print_array(FILE *f, const char *name, const __u64 *value, unsigned 
 	for (unsigned i = 0; i < n; i++)
 		fprintf(f, "%s%" PRIu64, i ? (i % 16 ? "," : ",\n  ") : "", (uint64_t)value[i]);
 	fputs("]", f);
-}
-
-/* A JSON string from any bytes: what is not plain ASCII becomes \u00xx. */
-static void print_text(FILE *f, const char *name, const char *text)
-{
-	fprintf(f, ",\n \"%s\": \"", name);
-	for (; *text; text++) {
-		unsigned char ch = (unsigned char)*text;
-
-		if (ch < 0x20 || ch > 0x7e || ch == '"' || ch == '\\')
-			fprintf(f, "\\u%04x", ch);
-		else
-			fputc(ch, f);
-	}
-	fputs("\"", f);
 }
 
 static void print_device(FILE *f, const struct device *dev)
@@ -101,8 +66,10 @@ static void print_all(FILE *f, const struct lg_stats *s, const struct bus *bus,
 {
 	fprintf(f, "{\"launcher_interface\": %d,\n \"launcher_status\": %d,\n"
 		" \"launcher_boots\": %u", LG_INTERFACE, end->status, boots);
-	print_text(f, "launcher_code", end->run.code);
-	print_text(f, "launcher_text", end->run.text);
+	fputs(",\n \"launcher_code\": ", f);
+	json_text(f, end->run.code);
+	fputs(",\n \"launcher_text\": ", f);
+	json_text(f, end->run.text);
 #define ROW(name, text) fprintf(f, ",\n \"" #name "\": %" PRIu64, \
 				(uint64_t)s->scalar[LG_STAT_##name]);
 	LG_STATS(ROW)
@@ -146,24 +113,6 @@ static void print_words(FILE *f, const struct lg_stats *s)
 	}
 }
 
-/* False: errno says why. */
-static bool put(const char *text, size_t n)
-{
-	if (out < 0)
-		return write(STDERR_FILENO, text, n) == (ssize_t)n;
-	if (is_regular)
-		return !ftruncate(out, 0) && pwrite(out, text, n, 0) == (ssize_t)n;
-	while (n) {
-		ssize_t done = write(out, text, n);
-
-		if (done < 0 && errno != EINTR)
-			return false;
-		text += done > 0 ? done : 0;
-		n -= done > 0 ? (size_t)done : 0;
-	}
-	return true;
-}
-
 void stats_write(const char *file, const struct bus *bus, const struct ending *end,
 		 unsigned boots)
 {
@@ -180,12 +129,13 @@ void stats_write(const char *file, const struct bus *bus, const struct ending *e
 		return;
 	}
 	f = open_memstream(&text, &n);
-	if (f && out < 0)
+	if (f && !strcmp(file, "-"))
 		print_words(f, &stats);
 	else if (f)
 		print_all(f, &stats, bus, end, boots);
-	errno = ENOSPC;		/* a short pwrite() does not say why */
-	if (!f || fclose(f) || !put(text, n))
+	if (!f || fclose(f))
 		say("--stats=%s: could not be written: %s", file, strerror(errno));
+	else
+		outfile_put(&out, text, n);
 	free(text);
 }

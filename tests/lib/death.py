@@ -36,6 +36,70 @@ def function_at(path, address):
     return best
 
 
+def decider(code):
+    """The function of the Host's source that says lg_kill(lg, LG_...) for a code."""
+    folder = os.path.join(machine.TOP, "host")
+    with open(os.path.join(folder, "reasons.h"), encoding="utf-8") as f:
+        reason = re.search(r'X\((\w+),\s*"%s"' % code, f.read()).group(1)
+    for name in sorted(os.listdir(folder)):
+        function = None
+        if not name.endswith(".c"):
+            continue
+        with open(os.path.join(folder, name), encoding="utf-8") as f:
+            for line in f:
+                m = re.match(r"[a-z].*?(\w+)\([^;]*$", line)
+                function = m.group(1) if m else function
+                if "LG_" + reason in line:
+                    return function
+    return None
+
+
+def json_against_text(json_text, text, path):
+    """What is wrong with --death's file, if the obituary printed by the same run, and the
+    ELF, are right?  -> a list of words."""
+    d = json.loads(json_text)
+    wrong = []
+
+    def same(name, got, want):
+        if got != want:
+            wrong.append("%s: %r, expected %r" % (name, got, want))
+
+    first = re.search(r"killed the Guest: (\S+): (.*)", text)
+    same("code", (d["code"], d["text"]), first.groups())
+    same("status", d["status"], 4)
+    same("decided_by", d["decided_by"], re.search(r"decided by (\w+)\(\)", text).group(1))
+    same("decided_by, by the source", d["decided_by"], decider(d["code"]))
+    r = d["registers"]
+    for name, value in re.findall(r"\b(e[a-ds][xip]|ebp) +((?:[0-9a-f]{2}:)?[0-9a-f]{8})\b",
+                                  text[:text.index("page tables")]):
+        same(name, r[name], "0x" + value[-8:])
+    same("eflags", r["eflags"], "0x" + re.search(r"eflags (\w+)", text).group(1))
+    same("registers", len(r), 16)
+    same("eip", (d["cs"], d["eip"]), (r["cs"], r["eip"]))
+    same("symbol", d["symbol"].split("+")[0], function_at(path, int(d["eip"], 16)))
+    same("instruction", bytes.fromhex(d["instruction"]), bytes_at(path, int(d["eip"], 16), 16))
+    same("cr2", d["cr2"], "0x" + re.search(r"  cr2 (\w+)", text).group(1))
+    walk = [(l["name"], str(l["index"]), l["at"][2:], l["entry"][2:], l["bits"])
+            for l in d["walk"]["levels"]] if "walk" in d else []
+    same("walk", walk, re.findall(r"^    (\w+) +entry +(\d+) at (\w+): (\w+)  (.*)$", text, re.M))
+    if walk:
+        same("physical", d["walk"]["physical"], None if "so it is nowhere" in text else "?")
+        same("shadow", d["walk"]["shadow"]["bits"], re.search(r"shadow: (.*)", text).group(1))
+    same("callers", [(c["eip"][2:], c["symbol"]) for c in d["callers"]],
+         re.findall(r"^    ([0-9a-f]{8}) <(\S+)>", text, re.M))
+    printed = re.findall(r"^ +\+(\d+)  (\S+)(?: (\d+) (\w+))?.*? at eip (\w+):(\w+) <(\S+)>",
+                         text, re.M)
+    same("exits", [(str(e["ticks"]), e["name"].split()[0], str(e.get("number", "")),
+                    e.get("hypercall", ""), e["cs"][2:], e["eip"][2:], e["symbol"])
+                   for e in d["exits"]],
+         [p if p[1] == "hypercall" else p[:2] + ("", "") + p[4:] for p in printed])
+    same("exits", len(d["exits"]) >= 3, True)
+    same("exits_of", [str(v) for v in d["exits_of"].values()],
+         list(re.search(r"of these: (\d+) \D+(\d+) \D+(\d+) \D+(\d+)", text).groups()))
+    same("hint", d["hint"] in text, True)
+    return wrong
+
+
 def make_death(config):
     prefix = "death/%s" % config
 
@@ -44,8 +108,15 @@ def make_death(config):
                    for n in ("kill-no-gate", "kill-pte-pfn", "paging2", "heartbeat")}
         teachos = need(os.path.join(BUILD, "teachos", "teachos.elf"), "make teachos")
         # The console's words go another way than ours: >/dev/null takes them away.
-        plan = [("run", n, 30, "launcher /root/%s.elf 2>&1 >/dev/null" % n)
+        plan = [("run", n, 30, "launcher --death=/tmp/%s /root/%s.elf 2>&1 >/dev/null" % (n, n))
                 for n in ("kill-no-gate", "kill-pte-pfn")]
+        plan += [("run", n + ".json", 10, "cat /tmp/" + n)
+                 for n in ("kill-no-gate", "kill-pte-pfn")]
+        # A longer file from before, a disk that is full, a folder that is none.
+        plan += [("run", "ends", 60, "cd /tmp; seq 9999 >old; L=launcher; K=/root/kill-no-gate.elf; "
+                  "$L --death=old /root/paging2.elf >/dev/null 2>&1; tr '\\n' ' ' <old; "
+                  "$L --death=/dev/full $K 2>&1 | grep death=; "
+                  "$L --death=/none/x $K 2>&1; echo $?")]
         plan += [("run", "sleeper", 60, "launcher --timeout=6 /root/teachos.elf 2>&1 "
                   ">/dev/null </dev/null"),
                  ("run", "words", 60, "launcher --stats=- /root/paging2.elf 2>&1 >/dev/null"),
@@ -74,6 +145,17 @@ def make_death(config):
             want = bytes_at(inmates[name], int(eip.group(1), 16), 16) if eip else b"?"
             add(name + "/code", code and bytes.fromhex(code.group(1).replace(" ", "")) == want,
                 "expected the file's bytes %s" % want.hex(" "), text)
+            try:
+                wrong = json_against_text(steps[name + ".json"].output, text, inmates[name])
+            except (ValueError, KeyError, AttributeError) as error:
+                wrong = ["not as expected: %r" % error]
+            add(name + "/json", not wrong, "; ".join(wrong), steps[name + ".json"].output + text)
+        text = steps["ends"].output
+        add("json of other ends", re.fullmatch(
+            r'\{"status": 0, "meaning": "the Guest powered off [^}]*"decided_by": ""\} *'
+            "launcher: --death=/dev/full: could not be written: No space left on device\n"
+            "launcher: --death=/none/x: cannot write there: No such file or directory\n2\n*", text),
+            "it says: %s" % text, text)
         # The walk ends at the very entry that the Host's sentence names.
         text = steps["kill-pte-pfn"].output
         named = re.search(r"bad page table entry 0x([0-9a-f]+):", text)

@@ -3,6 +3,7 @@
 
 import glob
 import hashlib
+import json
 import os
 import random
 import re
@@ -585,7 +586,6 @@ def make_stats(config):
                 "/bin/launcher", "/bin/launcher --stats=/tmp/s.json") + "; cat /tmp/s.json")
         names = ["ring", "syscall", "paging2", "pagingpae", "linear", "interrupts"]
         outcome, steps, last = batch(config, [line(n) for n in names], [elf(n) for n in names], 120)
-        import json
         stats = {}
         for n in names:
             text = steps[n].output
@@ -672,7 +672,6 @@ def make_trace(config):
             outcome = nested(config, ["sh", "/root/trace.sh"],
                              files=[f.name + ":/root/trace.sh", elf("syscall"),
                                     elf("kill-no-gate")], patience=60)
-        import json
         seen = {n: int(v) for n, v in re.findall(r"^event (\S+) (\d+)", outcome.output, re.M)}
         text = outcome.output
         try:
@@ -1322,9 +1321,19 @@ def capsule(wanted):
         results.append(check(prefix + "/hello", why is None, why, output))
         results.append(check(prefix + "/stats come out", os.path.exists(stats)
                              and os.path.getsize(stats) > 100, "no %s" % stats))
-        status, output = machine.run([LAUNCHER, elf("kill-gdt-index"), "99"], 90)
+        death = os.path.join(folder, "death.json")
+        status, output = machine.run([LAUNCHER, "--death=" + death, elf("kill-gdt-index"), "99"],
+                                     90)
         results.append(check(prefix + "/killed", status == 4 and "too many gdt" in output.lower(),
                              "exit status %d, expected 4: %s" % (status, machine.tail(output, 2))))
+        try:
+            with open(death, encoding="utf-8") as f:
+                told = json.load(f)
+        except (OSError, ValueError) as error:
+            told = {"code": str(error)}
+        results.append(check(prefix + "/--death comes out", told["code"] == "E-SEG-01"
+                             and len(told.get("registers", ())) == 16
+                             and "too many gdt" in told.get("text", ""), str(told)))
         status, output = machine.run([LAUNCHER, elf("shutdown-crash")], 90)
         results.append(check(prefix + "/crashed", status == 3 and "the sky fell" in output,
                              "exit status %d, expected 3: %s" % (status, machine.tail(output, 2))))

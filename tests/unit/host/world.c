@@ -36,7 +36,7 @@ void world_bad_page(const void *page)
 	fail_msg("lg_os_phys(%p): not a page", page);
 }
 
-void lg_kill(struct lguest *lg, enum lg_reason reason, const char *format, ...)
+void lg_kill_by(struct lguest *lg, const char *by, enum lg_reason reason, const char *format, ...)
 {
 	va_list args;
 
@@ -47,6 +47,7 @@ void lg_kill(struct lguest *lg, enum lg_reason reason, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(lg->text, sizeof(lg->text), format, args);
 	va_end(args);
+	lg->killed_by = by;
 	lg->reason = reason;
 	lg->over = LG_RUN_KILLED;
 }

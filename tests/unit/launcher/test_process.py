@@ -538,6 +538,23 @@ def stats_that_cannot_be_written():
     expect("--stats=/no/such/dir/s.json: cannot write there" in err, err)
 
 
+# ---- --death ----
+
+@test
+def death():
+    expect_is(run("crash", 'a"b\\c', options=["--death=d.json"])[0], 3, "status")
+    d = json.load(open("d.json"))
+    expect_is((d["status"], d["text"], d["decided_by"]), (3, 'a"b\\c', "the Guest"), "the end")
+    expect_is([e["vector"] for e in d["exits"]], [31, 14, 256 + 13], "exits")
+    expect_is(d["exits"][1]["cr2"], "0xdeadb000", "cr2")
+    expect_is([e["ticks"] for e in d["exits"]], [0, 500, 200], "ticks")
+    status, _, err = run("early", options=["--death=/no/such/dir/d.json"])
+    expect_is(status, 2, "status")
+    expect("--death=/no/such/dir/d.json: cannot write there" in err, err)
+    _, _, err = run("crash", "x", options=["--death=/dev/full"])
+    expect("--death=/dev/full: could not be written: No space left on device" in err, err)
+
+
 # ---- Disks, and luck ----
 
 def make_disk(name, sectors=8, odd=0):

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/*L:753 For the files
+ *
+ * The obituary again, as JSON, for whoever wants to compare a hundred of them: a teacher,
+ * a test, a bug report.  Nothing is left out, nothing is rounded.  What is an address, a
+ * register or an entry of a table is a string with 0x; what can be counted is a number.
+ *
+ * It is written for every end, so that an old file is never taken for the new one.  After
+ * a good end it says so, and nothing more.
+ :*/
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher.h"
+
+static struct outfile out;
+
+int death_open(const char *file, struct complaint *c)
+{
+	return outfile_open(&out, "--death", file, c);
+}
+
+static void put_text(FILE *f, const char *name, const char *text)
+{
+	fprintf(f, "\"%s\": ", name);
+	json_text(f, text);
+}
+
+/* "eip": "0xc0101234", "symbol": "vm_fault+0x3c" */
+static void put_place(FILE *f, const struct obituary *o, uint32_t eip)
+{
+	char name[80];
+
+	fprintf(f, "\"eip\": \"0x%08x\", ", eip);
+	put_text(f, "symbol", symbols_name(&o->sym, eip, name, sizeof(name)));
+}
+
+static void put_registers(FILE *f, const struct lg_regs *r)
+{
+	const struct {
+		const char *name;
+		uint32_t value;
+	} all[] = {
+#define R(name) { #name, r->name }
+		R(eax), R(ebx), R(ecx), R(edx), R(esi), R(edi), R(ebp), R(esp), R(eip), R(eflags),
+		R(cs), R(ds), R(es), R(fs), R(gs), R(ss),
+#undef R
+	};
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		fprintf(f, "%s\"%s\": \"0x%0*x\"", i ? ", " : "", all[i].name, i < 10 ? 8 : 2,
+			all[i].value);
+}
+
+static void put_walk(FILE *f, const struct obituary *o)
+{
+	char bits[32];
+
+	fprintf(f, ",\n \"walk\": {\"address\": \"0x%08x\", \"levels\": [", o->st.cr2);
+	for (unsigned i = 0; i < o->walk.levels; i++) {
+		const struct walk_level *level = &o->walk.level[i];
+		unsigned index;
+		const char *name = level_name(o, i, &index);
+
+		fprintf(f, "%s\n  {\"name\": \"%s\", \"index\": %u, \"at\": \"0x%08x\", "
+			"\"entry\": \"0x%0*" PRIx64 "\", \"bits\": \"%s\"}", i ? "," : "", name, index,
+			(unsigned)level->gpa, o->st.pae ? 16 : 8, level->entry,
+			entry_bits(level->entry, bits));
+	}
+	fputs("],\n  \"physical\": ", f);
+	if (o->mapped)
+		fprintf(f, "\"0x%08x\"", (unsigned)o->walk.gpa);
+	else
+		fputs("null", f);
+	fputs(", \"shadow\": ", f);
+	if (o->shadow_known)
+		fprintf(f, "{\"entry\": \"0x%016" PRIx64 "\", \"bits\": \"%s\"}", o->shadow,
+			o->shadow ? entry_bits(o->shadow, bits) : "nothing there");
+	else
+		fputs("null", f);
+	fputs("}", f);
+}
+
+static void put_exit(FILE *f, const struct obituary *o, unsigned i)
+{
+	const struct lg_exit_record *e = &o->st.exit[i];
+	char what[48];
+
+	fprintf(f, "%s\n  {\"ticks\": %" PRIu64 ", \"vector\": %u, \"name\": \"%s\", ", i ? "," : "",
+		(uint64_t)(e->tsc - o->st.exit[i ? i - 1 : 0].tsc), e->vector,
+		vector_name(e->vector, what, sizeof(what)));
+	if (e->vector == LGUEST_TRAP_ENTRY)
+		fprintf(f, "\"number\": %u, \"hypercall\": \"%s\", ", e->number,
+			hypercall_name(e->number));
+	if (e->vector == 14)
+		fprintf(f, "\"cr2\": \"0x%08x\", ", e->cr2);
+	fprintf(f, "\"error\": \"0x%x\", \"cs\": \"0x%02x\", ", e->error, e->cs);
+	put_place(f, o, e->eip);
+	fputs("}", f);
+}
+
+static void put_obituary(FILE *f, const struct obituary *o)
+{
+	const struct lg_state *st = &o->st;
+	char what[48];
+
+	fprintf(f, ",\n \"cs\": \"0x%02x\", ", st->regs.cs);
+	put_place(f, o, st->regs.eip);
+	fputs(",\n \"instruction\": \"", f);
+	for (size_t i = 0; i < o->code_bytes; i++)
+		fprintf(f, "%s%02x", i ? " " : "", o->code[i]);
+	fputs("\",\n \"registers\": {", f);
+	put_registers(f, &st->regs);
+	fprintf(f, "},\n \"vector\": %u, \"vector_name\": \"%s\", \"error\": \"0x%x\",\n "
+		"\"cr2\": \"0x%08x\", \"page_tables\": \"0x%08x\", \"pae\": %s, "
+		"\"ring1_ss\": \"0x%02x\", \"ring1_esp\": \"0x%08x\",\n "
+		"\"halted\": %s, \"interrupts_waiting\": \"0x%x\"",
+		st->vector, vector_name(st->vector, what, sizeof(what)), st->error, st->cr2,
+		st->cr3, st->pae ? "true" : "false", st->ss1, st->esp1,
+		st->halted ? "true" : "false", st->irq_pending);
+	if (o->walked)
+		put_walk(f, o);
+	fputs(",\n \"callers\": [", f);
+	for (unsigned i = 0; i < o->callers; i++) {
+		fputs(i ? ",\n  {" : "\n  {", f);
+		put_place(f, o, o->caller[i]);
+		fputs("}", f);
+	}
+	fputs("],\n \"exits\": [", f);
+	for (unsigned i = 0; i < st->exits; i++)
+		put_exit(f, o, i);
+	fprintf(f, "],\n \"exits_of\": {\"programs\": %u, \"kernel\": %u, \"hypercalls\": %u, "
+		"\"interrupts\": %u},\n ", o->exits_of[EXIT_USER], o->exits_of[EXIT_KERNEL],
+		o->exits_of[EXIT_HYPERCALL], o->exits_of[EXIT_INTERRUPT]);
+	put_text(f, "hint", OBITUARY_HINT);
+}
+
+/* The code is the Host's alone; who ended it, if it was not? */
+static const char *decided_by(const struct ending *end)
+{
+	switch (end->status) {
+	case STATUS_CRASHED:
+		return "the Guest";
+	case STATUS_TIMEOUT:
+		return "--timeout";
+	case STATUS_KILLED:
+		return end->run.what == LG_RUN_KILLED ? end->run.by : "the Launcher";
+	}
+	return "";
+}
+
+static const char *meaning_of(int status)
+{
+	switch (status) {
+#define ROW(name, number, text) case number: return text;
+	EXIT_STATUSES(ROW)
+#undef ROW
+	}
+	return "ended by a signal";
+}
+
+void death_write(const struct guest_memory *mem, const struct image *img,
+		 const struct ending *end)
+{
+	struct obituary o;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	if (f) {
+		fprintf(f, "{\"status\": %d, ", end->status);
+		put_text(f, "meaning", meaning_of(end->status));
+		fputs(",\n ", f);
+		put_text(f, "code", end->run.code);
+		fputs(", ", f);
+		put_text(f, "text", end->run.text);
+		fputs(",\n ", f);
+		put_text(f, "decided_by", decided_by(end));
+		if (end->status != STATUS_POWEROFF && obituary_take(&o, mem, img)) {
+			put_obituary(f, &o);
+			obituary_free(&o);
+		}
+		fputs("}\n", f);
+	}
+	if (!f || fclose(f))
+		say("--death=%s: could not be written: %s", out.name, strerror(errno));
+	else
+		outfile_put(&out, text, n);
+	free(text);
+}
