@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -137,5 +138,93 @@ def make_gdb_commands(guest):
         with open(console_log, encoding="utf-8", errors="replace") as f:
             console = f.read()
         test("console", "\nhi\n" in console.replace("\r", ""), "it has %r" % console[-200:])
+        return results
+    return suite
+
+
+# From one world into the other, an instruction at a time.
+CROSSING = """
+hbreak lg_enter_guest
+continue
+python
+def register(name):
+    return int(gdb.parse_and_eval("$" + name)) & (2**64 - 1)
+
+def readable(symbol):
+    try:
+        gdb.execute("x/i " + symbol, to_string=True)
+        return True
+    except gdb.error:
+        return False
+
+begin = register("rip")
+print("caller: %s" % gdb.execute("info symbol *(unsigned long *)$rsp", to_string=True))
+print("before r15=%x cr3=%x rdi=%x %s" % (register("r15"), register("cr3"), register("rdi"),
+                                          readable("__x64_sys_ioctl")))
+for steps in range(100):
+    if bytes(gdb.selected_inferior().read_memory(register("rip"), 3)) == b"\\x0f\\x22\\xd9":
+        break
+    gdb.execute("stepi", to_string=True)
+print("there +%x r15=%x cr3=%x rcx=%x" % (register("rip") - begin, register("r15"),
+                                         register("cr3"), register("rcx")))
+gdb.execute("stepi", to_string=True)
+print("after +%x cr3=%x %s %s" % (register("rip") - begin, register("cr3"),
+                                 readable("__x64_sys_ioctl"), readable("lg_enter_guest")))
+end
+delete
+hbreak __x64_sys_ioctl
+continue
+info symbol $pc
+"""
+
+
+def make_gdb_host(kernel):
+    """`make gdb-host`: over the Switcher's `mov cr3`, and back to a Linux with names."""
+    prefix = "gdb-host/%s" % kernel
+
+    def suite(wanted):
+        results = []
+
+        def test(name, good, why="", detail=""):
+            results.append(check("%s/%s" % (prefix, name), good, why, detail))
+
+        if not shutil.which("gdb"):
+            return [Result(prefix, SKIP, "there is no gdb here (package gdb)")]
+        tool = os.path.join(TOP, "tools", "gdb", "gdb-host")
+        env = dict(os.environ, BUILD=BUILD)
+        with tempfile.NamedTemporaryFile("w", suffix=".gdb", prefix="lg-") as script:
+            script.write(CROSSING)
+            script.flush()
+            status, text = machine.run([tool, "--port", str(free_port()), "--kernel", kernel,
+                                        "--batch", script.name], 150, env=env)
+        before = re.search(r"^before r15=(\w+) cr3=(\w+) rdi=(\w+) True$", text, re.M)
+        there = re.search(r"^there \+(\w+) r15=(\w+) cr3=(\w+) rcx=(\w+)$", text, re.M)
+        after = re.search(r"^after \+(\w+) cr3=(\w+) False True$", text, re.M)
+        if not (before and there and after):
+            return [Result(prefix, ERROR, "no crossing (status %d): %s" % (
+                status, machine.tail(text, 3)), text)]
+        test("caller", "caller: lg_arch_enter + " in text, "somebody else", text)
+        test("r15", before.group(1) != there.group(2) == before.group(3),
+             "%s, then %s; rdi was %s" % (before.group(1), there.group(2), before.group(3)))
+        test("cr3", before.group(2) == there.group(3) != after.group(2) == there.group(4),
+             "%s, %s, %s; rcx was %s" % (before.group(2), there.group(3), after.group(2),
+                                         there.group(4)))
+        # Where the object file has that instruction.
+        release = machine.run([machine.NESTED, "kernel", "path", "--release", kernel], 30)[1]
+        module = os.path.join(BUILD, "host", release.strip(), "lg.ko")
+        listing = machine.run(["objdump", "-d", "-j", ".lgswitcher", module], 60)[1]
+        at = re.search(r"^ +([0-9a-f]+):.*mov +%rcx,%cr3", listing, re.M)
+        start = machine.run(["nm", module], 30)[1]
+        start = re.search(r"^([0-9a-f]+) T lg_enter_guest$", start, re.M)
+        test("place", at and start and int(there.group(1), 16)
+             == int(at.group(1), 16) - int(start.group(1), 16),
+             "stopped at +%s, the object has it at %s" % (there.group(1), at and at.group(1)))
+        test("the kernel's names", "__x64_sys_ioctl in section .kernel" in text,
+             machine.tail(text, 3))
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen(1)
+            status, text = machine.run([tool, "--port", str(s.getsockname()[1])], 30, env=env)
+        test("port in use", status == 2 and text.count("\n") == 1 and "is in use" in text, text)
         return results
     return suite

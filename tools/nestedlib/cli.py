@@ -113,6 +113,8 @@ def machine_options(parser):
         help="load a kernel module first: tun, bridge or veth")
     add("--log", metavar="FILE", help="write the nested kernel's complete dmesg to FILE")
     add("--monitor", metavar="SOCKET", help="QEMU's monitor on a UNIX socket")
+    add("--gdb-host", type=number(1), metavar="PORT",
+        help="QEMU lets gdb in, at this port of 127.0.0.1; the kernel stays where it was linked")
     add("--append", default="", metavar="ARGS", help="more arguments for the nested kernel")
     add("--module", metavar="FILE", help="load this lg.ko instead of the built one")
     add("--module-args", default="", metavar="ARGS", help="arguments for lg.ko")
@@ -123,7 +125,7 @@ def machine_options(parser):
 def request_from(args):
     request = Request()
     for name in ("kernel", "cpu", "smp", "memory", "icount", "timeout", "log", "monitor",
-                 "append", "module_args", "keep_module", "forward"):
+                 "append", "module_args", "keep_module", "forward", "gdb_host"):
         setattr(request, name, getattr(args, name))
     request.load = tuple(args.load)
     if args.net is not None:

@@ -90,6 +90,7 @@ class Request:
     directories = ()  # more of them, to be made
     load = ()  # kernel modules (modules.KEPT)
     forward = None  # a port of 127.0.0.1 that leads to the same one in there
+    gdb_host = None  # a port of 127.0.0.1 where QEMU lets gdb in
     net = None  # a network card, eth0, on QEMU's user network: its options, or ""
 
 
@@ -304,6 +305,10 @@ class Machine:
             args += ["-chardev", "socket,id=mon,path=%s,server=on,wait=off"
                      % request.monitor.replace(",", ",,")]
             args += ["-mon", "chardev=mon,mode=readline"]
+        if request.gdb_host:
+            args += ["-gdb", "tcp:127.0.0.1:%d" % request.gdb_host]
+            if not request.icount:
+                append += " nokaslr"
         if request.append:
             append += " " + request.append
         return args + ["-append", append]
