@@ -14,8 +14,6 @@
  */
 #include <linux/module.h>
 #include <linux/sched/signal.h>
-#include <linux/timekeeping.h>
-#include <linux/version.h>
 #include "guest.h"
 
 /* For the tracepoint of an exit: traps that the Switcher delivered without us. */
@@ -149,9 +147,9 @@ int lg_run_guest(struct lg_guest *g, struct lg_run *out)
 		if (signal_pending(current))
 			return -EINTR;
 		if (lg->halted && !g->unfinished && !lg->debug_stop && !lg_irq_would_wake(lg)) {
-			lg_count(lg, halts);
-			if (wait_event_interruptible(g->wait, lg_irq_would_wake(lg)))
-				return -EINTR;
+			err = lg_sleep(g);
+			if (err)
+				return err;
 		}
 		cond_resched();
 		run_section(g);
@@ -173,94 +171,6 @@ void lg_kill_by(struct lguest *lg, const char *by, enum lg_reason reason, const 
 	lg->over = LG_RUN_KILLED;
 	trace_lguest_kill(reason_codes[reason], lg->text);
 }
-
-/*H:280 Time
- *
- * The Guest's one clock is a high-resolution timer of Linux.  It goes off in interrupt
- * context, on whatever CPU, sets the bit of interrupt 0, and makes sure that somebody
- * looks: if the Guest sleeps, wake it; if it runs on another CPU, an interrupt sent
- * there throws it out.  If it runs on this CPU, the timer's own interrupt has.
- */
-void lg_kick(struct lg_guest *g)
-{
-	wake_up(&g->wait);
-	kick_process(g->task);
-}
-
-static enum hrtimer_restart timer_expired(struct hrtimer *timer)
-{
-	struct lg_guest *g = container_of(timer, struct lg_guest, timer);
-
-	lg_count(&g->lg, timer_fired);
-	lg_irq_raise(&g->lg, LGUEST_IRQ_TIMER);
-	lg_kick(g);
-	return HRTIMER_NORESTART;
-}
-
-void lg_os_set_timer(struct lguest *lg, u32 ns)
-{
-	struct lg_guest *g = lg_guest_of(lg);
-
-	if (ns)
-		hrtimer_start(&g->timer, ns_to_ktime(ns), HRTIMER_MODE_REL);
-	else
-		hrtimer_try_to_cancel(&g->timer);	/* too late is fine: ABI.md section 4 */
-}
-
-/*
- * An interrupt waits for the Guest to be ready, and the Guest need not tell us when it
- * is.  The nudge does nothing, on purpose: it is the interrupt of this timer that throws
- * the Guest out, and lg_before_entry looks again.
- */
-#define NUDGE_NS	250000
-
-static enum hrtimer_restart nudged(struct hrtimer *timer)
-{
-	lg_count(&container_of(timer, struct lg_guest, nudge)->lg, nudges);
-	lg_kick(container_of(timer, struct lg_guest, nudge));
-	return HRTIMER_NORESTART;
-}
-
-void lg_os_nudge(struct lguest *lg)
-{
-	struct hrtimer *nudge = &lg_guest_of(lg)->nudge;
-
-	if (!hrtimer_is_queued(nudge))
-		hrtimer_start(nudge, ns_to_ktime(NUDGE_NS), HRTIMER_MODE_REL);
-}
-
-static void timer_setup_one(struct hrtimer *timer, enum hrtimer_restart (*fn)(struct hrtimer *))
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-#else
-	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	timer->function = fn;
-#endif
-}
-
-void lg_timers_init(struct lg_guest *g)
-{
-	timer_setup_one(&g->timer, timer_expired);
-	timer_setup_one(&g->nudge, nudged);
-}
-
-/* After this neither timer touches the Guest again.  May sleep. */
-void lg_timers_stop(struct lg_guest *g)
-{
-	hrtimer_cancel(&g->timer);
-	hrtimer_cancel(&g->nudge);
-}
-
-void lg_os_wall_clock(u32 *sec, u32 *nsec)
-{
-	struct timespec64 now;
-
-	ktime_get_real_ts64(&now);
-	*sec = now.tv_sec;
-	*nsec = now.tv_nsec;
-}
-/*:*/
 
 static int __init lg_module_init(void)
 {

@@ -66,8 +66,11 @@ extern atomic_long_t lg_pinned_pages, lg_table_pages, lg_guests;
 
 /* core.c */
 int lg_run_guest(struct lg_guest *g, struct lg_run *out);
+
+/* clock.c */
 void lg_kick(struct lg_guest *g);
 void lg_timers_init(struct lg_guest *g);
+int lg_sleep(struct lg_guest *g);
 void lg_timers_stop(struct lg_guest *g);
 
 /* memory.c */

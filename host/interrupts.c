@@ -11,8 +11,9 @@
 
 /*
  * Raise virtual interrupt `irq` (0..31).  Any context, any CPU.  The caller makes sure
- * that the Guest leaves its CPU or its bed (core.c: lg_kick).
+ * that the Guest leaves its CPU or its bed (clock.c: lg_kick).
  */
+/* LAB 8.1 BEGIN: a bit, in passing */
 void lg_irq_raise(struct lguest *lg, unsigned int irq)
 {
 	u32 bit = 1u << irq;
@@ -22,7 +23,13 @@ void lg_irq_raise(struct lguest *lg, unsigned int irq)
 		lg_count(lg, irq_coalesced);
 	lg_trace_irq(lg, irq, again);
 }
+/* LAB 8.1 END */
 
+/*
+ * candidates: the interrupts that are raised and not masked; none before LGUEST_INIT.
+ * lg_irq_would_wake: is there one that ends a HALT?  The loop sleeps until there is.
+ */
+/* LAB 8.2 BEGIN: which ones? */
 static u32 candidates(struct lguest *lg)
 {
 	u32 irqs = __atomic_load_n(&lg->irqs, __ATOMIC_SEQ_CST);
@@ -32,18 +39,21 @@ static u32 candidates(struct lguest *lg)
 	return irqs & ~READ_ONCE(lg->data->blocked_interrupts);
 }
 
-/* Is there an interrupt that ends a HALT?  The loop sleeps until there is. */
 bool lg_irq_would_wake(struct lguest *lg)
 {
 	return candidates(lg) != 0;
 }
+/* LAB 8.2 END */
 
+/* Is the Guest halfway through the return from the last one (ABI.md 3.4)? */
+/* LAB 8.3 BEGIN: not now */
 static bool in_noirq_range(struct lguest *lg)
 {
 	u32 eip = lg_regs(lg)->eip;
 
 	return eip >= lg->noirq_start && eip < lg->noirq_end;
 }
+/* LAB 8.3 END */
 /*:*/
 
 /*H:270 Five words on a stack
@@ -139,6 +149,7 @@ enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error
  *
  * LG_OUT: the Guest sleeps, or is dead.
  */
+/* LAB 8.4 BEGIN: now? */
 static noinline enum lg_result deliver_interrupt(struct lguest *lg)
 {
 	struct lguest_data *data = lg->data;
@@ -197,6 +208,7 @@ static noinline enum lg_result deliver_interrupt(struct lguest *lg)
 	}
 	return LG_RESUME;
 }
+/* LAB 8.4 END */
 
 enum lg_result lg_before_entry(struct lguest *lg)
 {

@@ -11,6 +11,7 @@
  *
  *   reasons.h        how a Guest dies, and what is said at the funeral
  *   core.c           the loop: enter, come back, find out why
+ *   clock.c          the Guest's clock, its alarm, and its bed
  *   hypercalls.c     what a Guest may ask for
  *   segments.c       the GDT: the wall, because ring 1 has no other
  *   traps.c          what to do with trap n, and a few instructions we finish

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*H:140 What the pure part asks of the world
  *
- * A dozen functions.  The module has them in core.c, memory.c and x86_64/arch.c; a test
- * program brings its own, and can then play the whole Host without a kernel.
+ * A dozen functions.  The module has them in core.c, clock.c, memory.c and
+ * x86_64/arch.c; a test program brings its own, and can then play the whole Host without
+ * a kernel.
  *
  * All may be called with interrupts off; none sleeps.
  */

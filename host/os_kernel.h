@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*H:145 The world, when it is a Linux kernel
  *
- * The inline half of os.h; the rest is in core.c, memory.c and x86_64/arch.c.
+ * The inline half of os.h; the rest is in core.c, clock.c, memory.c and
+ * x86_64/arch.c.
  */
 #ifndef LG_OS_KERNEL_H
 #define LG_OS_KERNEL_H

@@ -59,13 +59,13 @@ class Program:
         make = variables(os.path.join(TOP, self.frame["tests"], "Makefile"))
         more = lab.programs.get(key) or {}
         for k in more:
-            if k not in ("needs", "ldflags", "source"):
-                raise LabError("%s: program %s: unknown key '%s'; expected needs, ldflags or "
-                               "source" % (lab.where, key, k))
+            if k not in ("needs", "help", "ldflags", "source"):
+                raise LabError("%s: program %s: unknown key '%s'; expected needs, help, ldflags "
+                               "or source" % (lab.where, key, k))
         self.source = more.get("source", "%s/test_%s.c" % (self.frame["tests"], name))
         self.needs = more.get("needs") or make.get(name + "_NEEDS") or make.get("PURE")
         self.ldflags = more.get("ldflags") or make.get(name + "_LDFLAGS", [])
-        self.help = make.get("HELP", [])
+        self.help = more.get("help", make.get("HELP", []))
         if not self.needs:
             raise LabError("%s: program %s: which sources does it need? expected 'needs'"
                            % (lab.where, key))

@@ -267,13 +267,26 @@ static void noirq_range(void **state)
 			}
 		}
 	}
-	/* The range is read once: what is written there later means nothing. */
+	world_free(w);
+}
+
+/* The range is read once: what is written there later means nothing. */
+static void noirq_range_was_copied(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	gate(w, 3, 14, true);
+	w->lg.data->noirq_start = 0x7000;
 	w->lg.data->noirq_end = 0x8000;
-	guest_at(w, 0x7000);
 	w->lg.data->irq_enabled = 0x200;
 	lg_irq_raise(&w->lg, 3);
+	guest_at(w, NOIRQ_START);
 	assert_int_equal(world_enter(w), ENTERS);
-	assert_int_equal(delivered(w), 3);
+	check(delivered(w) == -1, "delivered inside the range of LGUEST_INIT");
+	guest_at(w, 0x7000);
+	assert_int_equal(world_enter(w), ENTERS);
+	check(delivered(w) == 3, "held back by a range that was written after LGUEST_INIT");
 	world_free(w);
 }
 
@@ -364,6 +377,39 @@ static void before_init(void **state)
 	assert_int_equal(world_enter(w), ENTERS);
 	assert_int_equal(lg_regs(&w->lg)->eip, WORLD_EIP);
 	assert_int_equal(w->lg.irqs, 1);
+	/* Nothing is forgotten: after INIT it comes. */
+	check(world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0) == ENTERS, "%s",
+	      w->lg.text);
+	assert_int_equal(w->lg.irqs, 1);
+	lg_regs(&w->lg)->esp = 0x9000;
+	w->lg.data->irq_enabled = 0x200;
+	w->lg.data->blocked_interrupts = 0;
+	gate(w, 0, 14, true);
+	check(delivered(w) == 0, "raised before INIT, and lost");
+	world_free(w);
+}
+
+/* A raise is a bit: twice is once, and one interrupt does not disturb another. */
+static void two_raises_are_one(void **state)
+{
+	struct world *w = fresh();
+	u32 irq;
+
+	(void)state;
+	for (irq = 0; irq < 32; irq++) {
+		w->lg.irqs = 0;
+		lg_irq_raise(&w->lg, irq);
+		check(w->lg.irqs == 1u << irq, "raised %u: pending %#x", irq, w->lg.irqs);
+		lg_irq_raise(&w->lg, irq);
+		check(w->lg.irqs == 1u << irq, "raised %u twice: pending %#x", irq, w->lg.irqs);
+		check(w->lg.stats.scalar[LG_STAT_irq_coalesced] == irq + 1,
+		      "the second raise of %u found its bit set: irq_coalesced %llu", irq,
+		      (unsigned long long)w->lg.stats.scalar[LG_STAT_irq_coalesced]);
+	}
+	w->lg.irqs = 0;
+	for (irq = 0; irq < 32; irq++)
+		lg_irq_raise(&w->lg, irq);
+	check(w->lg.irqs == ~0u, "raised all 32: pending %#x", w->lg.irqs);
 	world_free(w);
 }
 
@@ -456,6 +502,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(random_guests), TEST(images_of_flags), TEST(noirq_range),
+		TEST(noirq_range_was_copied), TEST(two_raises_are_one),
 		TEST(halt_sleeps_and_wakes), TEST(no_gate_yet), TEST(one_by_one),
 		TEST(before_init), TEST(masked_meanwhile), TEST(again), TEST(another_thread),
 	};
