@@ -44,6 +44,10 @@ static void run_section(struct lg_guest *g)
 			r = lg_before_entry(lg);
 			if (r != LG_RESUME)
 				break;
+			if (unlikely(lg->record)) {
+				lg->entry_regs = *lg_regs(lg);
+				lg->recorded = true;
+			}
 			trace_lguest_enter(lg);
 			lg_count(lg, switches);
 			ours = lg_arch_enter(g, &interrupt);

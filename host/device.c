@@ -102,7 +102,7 @@ static int create(struct lg_guest *g, void __user *arg)
 		return -EFAULT;
 	if (c.interface != LG_INTERFACE)
 		return -EPROTO;
-	if (c.reserved)
+	if (c.flags & ~LG_CREATE_RECORD)
 		return -EINVAL;
 	if (g->task)
 		return -EBUSY;
@@ -116,6 +116,7 @@ static int create(struct lg_guest *g, void __user *arg)
 	err = lg_arch_init(g, c.entry);
 	if (err)
 		return err;
+	g->lg.record = c.flags & LG_CREATE_RECORD;
 	lg_segments_init(&g->lg);
 	lg_shadow_init(&g->lg);
 	lg_debugfs_add(g);
@@ -219,6 +220,16 @@ bool lg_signal_eventfd(struct lg_guest *g, u32 gpa)
 }
 /*:*/
 
+static struct lg_regs regs_of(const struct lg_trap_frame *r)
+{
+	return (struct lg_regs) {
+		.eax = r->eax, .ebx = r->ebx, .ecx = r->ecx, .edx = r->edx, .esi = r->esi,
+		.edi = r->edi, .ebp = r->ebp, .esp = r->esp, .eip = r->eip,
+		.eflags = r->eflags, .cs = r->cs, .ds = r->ds, .es = r->es, .fs = r->fs,
+		.gs = r->gs, .ss = r->ss,
+	};
+}
+
 static int get_state(struct lg_guest *g, void __user *arg)
 {
 	struct lg_trap_frame *r = lg_regs(&g->lg);
@@ -230,12 +241,9 @@ static int get_state(struct lg_guest *g, void __user *arg)
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return -ENOMEM;
-	s->regs = (struct lg_regs) {
-		.eax = r->eax, .ebx = r->ebx, .ecx = r->ecx, .edx = r->edx, .esi = r->esi,
-		.edi = r->edi, .ebp = r->ebp, .esp = r->esp, .eip = r->eip,
-		.eflags = r->eflags, .cs = r->cs, .ds = r->ds, .es = r->es, .fs = r->fs,
-		.gs = r->gs, .ss = r->ss,
-	};
+	s->regs = regs_of(r);
+	s->recorded = lg->recorded;
+	s->entry = regs_of(&lg->entry_regs);
 	s->vector = r->trapno < 256 ? r->trapno : 256 + (r->trapno & 0xff);
 	s->error = r->error;
 	s->cr2 = lg->pages->cr2;

@@ -180,6 +180,7 @@ struct lguest {
 	bool debug_step, debug_stop;
 	u8 debug_trap;			/* of the last stop: 1, 3, or 0 */
 	u8 debug_reflect;		/* the Guest is to have this one */
+	bool record;			/* LG_CREATE_RECORD */
 	u32 noirq_start, noirq_end;
 	u32 exits;			/* counts; exit_record is a ring */
 
@@ -223,6 +224,8 @@ struct lguest {
 	const char *killed_by;		/* the function that said so */
 	char text[LG_TEXT_MAX];
 
+	bool recorded;
+	struct lg_trap_frame entry_regs; /* at the last entry, if ->record */
 	struct lg_exit_record exit_record[LG_EXIT_RECORDS];
 	struct lg_stats stats;
 };

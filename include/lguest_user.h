@@ -15,7 +15,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	5
+#define LG_INTERFACE	6
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -25,8 +25,11 @@ struct lg_create {
 	__u32 pages;
 	__u32 entry;
 	__u32 interface;	/* LG_INTERFACE, else EPROTO */
-	__u32 reserved;		/* 0 */
+	__u32 flags;		/* LG_CREATE_*, else EINVAL */
 };
+
+/* Keep the registers of each entry, for struct lg_state: some dozens of instructions. */
+#define LG_CREATE_RECORD 1
 
 /* RUN returns 0 with one of these, or -1 with errno EINTR (a signal: run again). */
 #define LG_RUN_NOTIFY	1	/* value: the NOTIFY argument, never 0 */
@@ -84,6 +87,9 @@ struct lg_state {
 	__u32 halted;
 	__u32 exits;		/* how many of exit[] are filled */
 	__u32 pae;		/* the tables at cr3 are PAE ones */
+	__u32 recorded;		/* entry is filled: LG_CREATE_RECORD, and the Guest has run */
+	__u32 unused;
+	struct lg_regs entry;	/* as they were when the Guest was last entered */
 	struct lg_exit_record exit[LG_EXIT_RECORDS];
 };
 

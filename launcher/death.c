@@ -38,21 +38,34 @@ static void put_place(FILE *f, const struct obituary *o, uint32_t eip)
 	put_text(f, "symbol", symbols_name(&o->sym, eip, name, sizeof(name)));
 }
 
-static void put_registers(FILE *f, const struct lg_regs *r)
+/* Of all, or of those that changed since the last entry: [from, to]. */
+static void put_registers(FILE *f, const struct lg_regs *r, const struct lg_regs *from)
 {
 	const struct {
 		const char *name;
-		uint32_t value;
+		uint32_t value, before;
 	} all[] = {
-#define R(name) { #name, r->name }
+#define R(name) { #name, r->name, from ? from->name : 0 }
 		R(eax), R(ebx), R(ecx), R(edx), R(esi), R(edi), R(ebp), R(esp), R(eip), R(eflags),
 		R(cs), R(ds), R(es), R(fs), R(gs), R(ss),
 #undef R
 	};
 
-	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		fprintf(f, "%s\"%s\": \"0x%0*x\"", i ? ", " : "", all[i].name, i < 10 ? 8 : 2,
-			all[i].value);
+	const char *comma = "";
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		int digits = i < 10 ? 8 : 2;
+
+		if (from && all[i].value == all[i].before)
+			continue;
+		fprintf(f, "%s\"%s\": ", comma, all[i].name);
+		if (from)
+			fprintf(f, "[\"0x%0*x\", \"0x%0*x\"]", digits, all[i].before, digits,
+				all[i].value);
+		else
+			fprintf(f, "\"0x%0*x\"", digits, all[i].value);
+		comma = ", ";
+	}
 }
 
 static void put_walk(FILE *f, const struct obituary *o)
@@ -113,8 +126,16 @@ static void put_obituary(FILE *f, const struct obituary *o)
 	for (size_t i = 0; i < o->code_bytes; i++)
 		fprintf(f, "%s%02x", i ? " " : "", o->code[i]);
 	fputs("\",\n \"registers\": {", f);
-	put_registers(f, &st->regs);
-	fprintf(f, "},\n \"vector\": %u, \"vector_name\": \"%s\", \"error\": \"0x%x\",\n "
+	put_registers(f, &st->regs, NULL);
+	fputs("},\n \"changed\": ", f);
+	if (st->recorded) {
+		fputs("{", f);
+		put_registers(f, &st->regs, &st->entry);
+		fputs("}", f);
+	} else {
+		fputs("null", f);
+	}
+	fprintf(f, ",\n \"vector\": %u, \"vector_name\": \"%s\", \"error\": \"0x%x\",\n "
 		"\"cr2\": \"0x%08x\", \"page_tables\": \"0x%08x\", \"pae\": %s, "
 		"\"ring1_ss\": \"0x%02x\", \"ring1_esp\": \"0x%08x\",\n "
 		"\"halted\": %s, \"interrupts_waiting\": \"0x%x\"",

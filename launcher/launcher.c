@@ -93,7 +93,7 @@ static void live(const struct options *o, struct image *img, const struct initrd
 	bus_lay_out(bus);
 	if (image_load(img, bus->mem, &c) ||
 	    boot_set_table(bus->mem, o->command_line, rd, &c) ||
-	    host_create(bus->mem, img->entry, &c))
+	    host_create(bus->mem, img->entry, o->death || o->gdb.on, &c))
 		die_complaining(&c);
 	verbose("%u MiB, entry 0x%x, arguments \"%s\"", o->memory, img->entry, o->command_line);
 	run_guest(bus, img, end);

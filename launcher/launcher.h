@@ -272,7 +272,7 @@ int host_again(struct complaint *c);
 extern const struct sandbox_call host_calls[];
 /* Lets CREATE lock that much memory: raises our limit if need be.  Returns 0 or a status. */
 int host_make_room(uint64_t bytes, struct complaint *c);
-int host_create(const struct guest_memory *m, uint32_t entry, struct complaint *c);
+int host_create(const struct guest_memory *m, uint32_t entry, bool record, struct complaint *c);
 /* Returns 0, or -errno.  Only the thread that called host_create(). */
 int host_run(struct lg_run *run);
 /* Returns 0, or -errno.  Any thread. */

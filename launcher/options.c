@@ -37,6 +37,7 @@ static const struct option long_options[] = {
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "map", required_argument, NULL, OPT_MAP },
+	{ "death", required_argument, NULL, OPT_DEATH },
 	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "trace-filter", required_argument, NULL, OPT_TRACE_FILTER },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },

@@ -208,6 +208,16 @@ static void print_registers(const struct obituary *o)
 		r->eax, r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp, r->ss, r->esp,
 		r->ds, r->es, r->fs, r->gs, r->eflags,
 		r->cs, r->eip, name_of(&o->sym, r->eip, where, sizeof(where)));
+	if (st->recorded) {
+		fprintf(stderr, "  changed since the last entry, from");
+#define CHANGED(name) if (r->name != st->entry.name) \
+		fprintf(stderr, "  " #name " %08x", st->entry.name);
+		CHANGED(eax) CHANGED(ebx) CHANGED(ecx) CHANGED(edx) CHANGED(esi) CHANGED(edi)
+		CHANGED(ebp) CHANGED(esp) CHANGED(eip) CHANGED(eflags) CHANGED(cs) CHANGED(ds)
+		CHANGED(es) CHANGED(fs) CHANGED(gs) CHANGED(ss)
+#undef CHANGED
+		fputc('\n', stderr);
+	}
 	fprintf(stderr, "  page tables %08x%s  cr2 %08x  ring-1 stack %02x:%08x%s",
 		st->cr3, st->cr3 ? "" : " (none yet: virtual = physical)", st->cr2, st->ss1,
 		st->esp1, st->halted ? "  halted" : "");

@@ -117,8 +117,8 @@ static void creating(void)
 	bad.interface++;
 	EXPECT("another interface", fd, LG_IOC_CREATE, &bad, EPROTO);
 	bad = c;
-	bad.reserved = 1;
-	EXPECT("reserved is not 0", fd, LG_IOC_CREATE, &bad, EINVAL);
+	bad.flags = ~LG_CREATE_RECORD;
+	EXPECT("a flag that is none", fd, LG_IOC_CREATE, &bad, EINVAL);
 	EXPECT("after all that, CREATE", fd, LG_IOC_CREATE, &c, 0);
 	EXPECT("CREATE twice", fd, LG_IOC_CREATE, &c, EBUSY);
 	EXPECT("RUN into nowhere ends, and says so", fd, LG_IOC_RUN, 8, EFAULT);

@@ -459,7 +459,7 @@ int host_again(struct complaint *c)
 	return host_open(c);
 }
 
-int host_create(const struct guest_memory *m, uint32_t first, struct complaint *c)
+int host_create(const struct guest_memory *m, uint32_t first, bool record, struct complaint *c)
 {
 	sigset_t all, old;
 	pthread_t thread;
