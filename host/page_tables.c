@@ -67,12 +67,6 @@ static __always_inline enum lg_result read_entry(struct lguest *lg, u32 gpa, boo
 	return LG_RESUME;
 }
 
-/* May the Guest have this frame?  `frame` is a whole entry >> 12. */
-static bool frame_ok(struct lguest *lg, u64 frame)
-{
-	return frame < lg->pfn_limit;
-}
-
 static noinline bool bad_directory(struct lguest *lg, u64 entry, u64 allowed, bool middle)
 {
 	const char *name = middle ? "middle directory" : "directory";
@@ -87,13 +81,6 @@ static noinline bool bad_directory(struct lguest *lg, u64 entry, u64 allowed, bo
 			(unsigned long long)entry, (unsigned long long)entry >> LG_PAGE_SHIFT,
 			lg->pfn_limit);
 	return false;
-}
-
-static __always_inline bool check_directory(struct lguest *lg, u64 entry, u64 allowed, bool middle)
-{
-	if (likely(!(entry & 0xfff & ~allowed) && frame_ok(lg, entry >> LG_PAGE_SHIFT)))
-		return true;
-	return bad_directory(lg, entry, allowed, middle);
 }
 
 /* A PTE's frame number; bit 63 (NX) and the spare bits are no part of it. */
@@ -114,12 +101,32 @@ static noinline bool bad_pte(struct lguest *lg, u64 pte)
 	return false;
 }
 
+/*
+ * Checked before use, always: check_directory a present entry of a directory, PMD or PDPT
+ * (`allowed`: its flags, in bits 0 to 11; all bits above are the frame's number), check_pte
+ * a PTE.  False: the Guest is dead, bad_directory or bad_pte has said of what.  (ABI.md 7.2)
+ */
+/* LAB 9.1 BEGIN: may the Guest have it? */
+/* May the Guest have this frame?  `frame` is a whole entry >> 12. */
+static bool frame_ok(struct lguest *lg, u64 frame)
+{
+	return frame < lg->pfn_limit;
+}
+
+static __always_inline bool check_directory(struct lguest *lg, u64 entry, u64 allowed, bool middle)
+{
+	if (likely(!(entry & 0xfff & ~allowed) && frame_ok(lg, entry >> LG_PAGE_SHIFT)))
+		return true;
+	return bad_directory(lg, entry, allowed, middle);
+}
+
 static __always_inline bool check_pte(struct lguest *lg, u64 pte)
 {
 	if (likely(!(pte & LG_PTE_BIT7) && frame_ok(lg, pte_frame(pte))))
 		return true;
 	return bad_pte(lg, pte);
 }
+/* LAB 9.1 END */
 /*:*/
 
 /*H:520 The walk
@@ -129,6 +136,7 @@ static __always_inline bool check_pte(struct lguest *lg, u64 pte)
  *
  * LG_RESUME: *w is filled in.  LG_AGAIN, LG_OUT: as ever.
  */
+/* LAB 9.2 BEGIN: the walk */
 static __always_inline enum lg_result walk(struct lguest *lg, u32 gva, struct walk *w)
 {
 	u64 entry;
@@ -173,9 +181,15 @@ static __always_inline enum lg_result walk(struct lguest *lg, u32 gva, struct wa
 	w->present = w->pte & LG_PTE_PRESENT;
 	return LG_RESUME;
 }
+/* LAB 9.2 END */
 
-/* Would the CPU, with the Guest's own tables, have let this access pass?  CR0.WP is
- * always 1: ring 1 may not write to a read-only page either. */
+/*
+ * access_allowed: would the CPU, with the Guest's own tables, have let this access pass?
+ * CR0.WP is always 1: ring 1 may not write to a read-only page either.
+ * set_accessed_dirty: note in the Guest's own table that the page was used, as the CPU
+ * would (SDM vol. 3, 4.8).  The Guest's memory manager lives on these two bits.
+ */
+/* LAB 9.3 BEGIN: allowed, and noted */
 static bool access_allowed(const struct walk *w, u32 error)
 {
 	u64 both = w->directory & w->pte;
@@ -189,10 +203,6 @@ static bool access_allowed(const struct walk *w, u32 error)
 	return true;
 }
 
-/*
- * Note in the Guest's own table that the page was used, as the CPU would (SDM vol. 3,
- * 4.8).  The Guest's memory manager lives on these two bits.
- */
 static void set_accessed_dirty(struct lguest *lg, struct walk *w, bool write)
 {
 	u64 want = w->pte | LG_PTE_ACCESSED | (write ? LG_PTE_DIRTY : 0);
@@ -205,6 +215,7 @@ static void set_accessed_dirty(struct lguest *lg, struct walk *w, bool write)
 	else
 		WRITE_ONCE(*(u32 *)w->pte_slot, (u32)want);
 }
+/* LAB 9.3 END */
 /*:*/
 
 /*H:530 From their entry to ours
@@ -218,6 +229,7 @@ static void set_accessed_dirty(struct lguest *lg, struct walk *w, bool write)
  * whatever the Guest believes.  Accessed and dirty are set in advance in ours, so that
  * the CPU need not.
  */
+/* LAB 9.4 BEGIN: from their entry to ours */
 static u64 shadow_entry(struct lguest *lg, u64 pte)
 {
 	u64 entry = lg_os_phys(lg->frame[pte_frame(pte)]) | LG_PTE_PRESENT | LG_PTE_ACCESSED |
@@ -232,6 +244,7 @@ static u64 shadow_entry(struct lguest *lg, u64 pte)
 		entry |= pte & LG_PTE_NX;
 	return entry;
 }
+/* LAB 9.4 END */
 /*:*/
 
 /* The fault is the Guest's own.  P in the error code is what its own tables say. */
@@ -316,7 +329,11 @@ static noinline enum lg_result heal(struct lguest *lg, u32 error)
  *
  * The heart of it.  `error` is the CPU's, about OUR tables; what the Guest is told, if
  * anything, is about ITS tables.
+ *
+ * fill: an access that the Guest's tables allow goes into the shadow.  LG_AGAIN: a frame or a
+ * table is wanted first, and nothing has changed.  `outcome` is for the trace.
  */
+/* LAB 9.5 BEGIN: a page fault */
 static __always_inline enum lg_result fill(struct lguest *lg, u32 gva, u32 error, struct walk *w,
 					   u32 outcome)
 {
@@ -362,6 +379,7 @@ enum lg_result lg_page_fault(struct lguest *lg, u32 gva, u32 error)
 		return heal(lg, error);
 	return LG_RESUME;
 }
+/* LAB 9.5 END */
 /*:*/
 
 /*
@@ -369,6 +387,7 @@ enum lg_result lg_page_fault(struct lguest *lg, u32 gva, u32 error)
  * in its name (a frame on its stack, the instruction it is at).  Good to the end of the
  * page.  Sets accessed and dirty as the access itself would.
  */
+/* LAB 9.11 BEGIN: in the Guest's name */
 enum lg_result lg_guest_address(struct lguest *lg, u32 gva, bool write, void **address)
 {
 	struct walk w;
@@ -391,6 +410,7 @@ enum lg_result lg_guest_address(struct lguest *lg, u32 gva, bool write, void **a
 	*address = (char *)lg->frame[pte_frame(w.pte)] + LG_PAGE_OFFSET(gva);
 	return LG_RESUME;
 }
+/* LAB 9.11 END */
 
 /*H:560 The stack must be there
  *
@@ -398,6 +418,7 @@ enum lg_result lg_guest_address(struct lguest *lg, u32 gva, bool write, void **a
  * that is missing then costs a detour.  So the pages named by SET_STACK are filled in
  * before the Guest runs on, and again whenever the shadow was thrown away.
  */
+/* LAB 9.12 BEGIN: the stack must be there */
 enum lg_result lg_pin_stack(struct lguest *lg)
 {
 	enum lg_result r;
@@ -426,6 +447,7 @@ enum lg_result lg_pin_stack(struct lguest *lg)
 	lg->stack_unpinned = false;
 	return LG_RESUME;
 }
+/* LAB 9.12 END */
 /*:*/
 
 /*H:570 SET_PTE: "I changed something"
@@ -437,6 +459,7 @@ enum lg_result lg_pin_stack(struct lguest *lg)
  * for a reason, too.  But a page that is dirty and not accessed is one whose Guest wants
  * to know when it is used again.)
  */
+/* LAB 9.6 BEGIN: I changed something */
 static void apply_pte(struct lguest *lg, struct lg_root *root, u32 gva, u64 pte)
 {
 	u64 *slot = lg_shadow_find(lg, root, gva);
@@ -485,6 +508,7 @@ void lg_set_pte(struct lguest *lg, u32 root_gpa, u32 gva, u64 pte)
 	lg_count(lg, set_pte_user);
 	apply_pte(lg, root, gva, pte);
 }
+/* LAB 9.6 END */
 /*:*/
 
 /*M:120 Yours to build: fill more than was asked

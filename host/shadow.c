@@ -83,6 +83,12 @@ static bool have_tables(struct lguest *lg, u32 n)
 	return false;
 }
 
+/*
+ * give_table: back to the free list, all zero again.  drop_entries: give back the page
+ * tables that entries `from` to `to` (inclusive) of a directory lead to; drop_directory:
+ * all of them, and the directory itself, and *slot becomes 0.  A *slot of 0 is fine.
+ */
+/* LAB 9.13 BEGIN: tables come, tables go */
 static u16 take_table(struct lguest *lg)
 {
 	u16 number = lg->free_table;
@@ -104,7 +110,6 @@ static void give_table(struct lguest *lg, u16 number)
 	lg->stats.scalar[LG_STAT_tables_live]--;
 }
 
-/* Free the page tables that entries `from` to `to` (inclusive) of a directory lead to. */
 static void drop_entries(struct lguest *lg, u16 directory, u32 from, u32 to)
 {
 	struct lg_table *table = &lg->table[directory];
@@ -130,6 +135,7 @@ static void drop_directory(struct lguest *lg, u16 *slot)
 	give_table(lg, *slot);
 	*slot = 0;
 }
+/* LAB 9.13 END */
 
 /* Make the CPU's four entries match the current root. */
 static void load_root(struct lguest *lg)
@@ -144,6 +150,7 @@ static void load_root(struct lguest *lg)
 	}
 }
 
+/* Where the number of the directory for gva's GiB is kept: with the root, or with all. */
 static u16 *directory_slot(struct lguest *lg, struct lg_root *root, u32 gva)
 {
 	u32 i = gva >> 30;
@@ -162,6 +169,7 @@ static u16 *directory_slot(struct lguest *lg, struct lg_root *root, u32 gva)
  * the entry's own as it would have for the Guest.  NULL: not enough free tables;
  * lg->want says so, and nothing was changed.
  */
+/* LAB 9.7 BEGIN: finding and making an entry */
 u64 *lg_shadow_find(struct lguest *lg, struct lg_root *root, u32 gva)
 {
 	u16 directory = *directory_slot(lg, root, gva);
@@ -210,6 +218,7 @@ u64 *lg_shadow_make(struct lguest *lg, u32 gva, u64 directory_flags)
 	touch(table, (gva >> 12) & 511);
 	return &table->entry[(gva >> 12) & 511];
 }
+/* LAB 9.7 END */
 /*:*/
 
 /*H:630 Roots
@@ -243,6 +252,13 @@ static void drop_root_tables(struct lguest *lg, struct lg_root *root)
 		drop_directory(lg, &root->pd[i]);
 }
 
+/*
+ * forget_root: off the hash chain, its tables given back, its place free.  oldest_root: the
+ * one that was current longest ago, and is not now; NULL if there is no other.  new_root: a
+ * free place, or that of the oldest; on the hash chain.  switch_to: make it the current one,
+ * for us (cr3, current_root, its stamp) and for the CPU (load_root).
+ */
+/* LAB 9.8 BEGIN: a place for each address space */
 static void forget_root(struct lguest *lg, struct lg_root *root)
 {
 	u16 number = root - lg->root, *link = &lg->root_hash[hash(root->gpa)];
@@ -254,7 +270,6 @@ static void forget_root(struct lguest *lg, struct lg_root *root)
 	root->used = false;
 }
 
-/* The one that was current longest ago, and is not now; NULL if there is no other. */
 static struct lg_root *oldest_root(struct lguest *lg)
 {
 	struct lg_root *oldest = NULL;
@@ -296,6 +311,7 @@ static void switch_to(struct lguest *lg, struct lg_root *root)
 	root->stamp = ++lg->clock;
 	load_root(lg);
 }
+/* LAB 9.8 END */
 
 /*
  * Two-level or PAE?  Nothing in the interface says so.  A PDPT is four 8-byte entries,
@@ -335,6 +351,7 @@ static bool stack_is_private(struct lguest *lg)
 }
 
 /* LHCALL_NEW_PGTABLE: the Guest's `mov cr3`. */
+/* LAB 9.9 BEGIN: the Guest's mov cr3 */
 enum lg_result lg_new_pgtable(struct lguest *lg, u32 gpa)
 {
 	struct lg_root *root;
@@ -360,6 +377,7 @@ enum lg_result lg_new_pgtable(struct lguest *lg, u32 gpa)
 		lg->stack_unpinned = true;
 	return LG_RESUME;
 }
+/* LAB 9.9 END */
 /*:*/
 
 /*H:640 Forgetting
@@ -367,6 +385,7 @@ enum lg_result lg_new_pgtable(struct lguest *lg, u32 gpa)
  * Forgetting too much costs time; forgetting too little shows a process its neighbour's
  * memory.  When in doubt, drop it.
  */
+/* LAB 9.10 BEGIN: forgetting */
 static void drop_shared(struct lguest *lg)
 {
 	u32 i;
@@ -438,8 +457,10 @@ void lg_set_pgd(struct lguest *lg, u32 root_gpa, u32 index)
 	lg->stack_unpinned = true;
 	load_root(lg);
 }
+/* LAB 9.10 END */
 
 /* The table limit is reached: the oldest address space makes room, or else all. */
+/* LAB 9.14 BEGIN: the limit is reached */
 void lg_recycle_tables(struct lguest *lg)
 {
 	struct lg_root *oldest = oldest_root(lg);
@@ -452,6 +473,7 @@ void lg_recycle_tables(struct lguest *lg)
 		lg_flush_all(lg);
 	}
 }
+/* LAB 9.14 END */
 /*:*/
 
 /* A Guest that has not said anything yet: linear mode, nothing shared. */

@@ -131,6 +131,25 @@ static void detection(void **state)
 	}
 }
 
+/* A PDPT is 32 bytes, and may lie on any border of 32 (SDM vol. 3, 4.4.1: cr3 bits 31..5). */
+static void pdpt_anywhere(void **state)
+{
+	struct guest g = fresh(true, NULL);
+	u32 frame = world_frame(g.w), page = world_frame(g.w), at;
+
+	(void)state;
+	guest_map(g.w, g.root, 0x08000000, page << 12 | 0x67);
+	for (at = 0x20; at < 0x1000; at += 0x20) {
+		memcpy(g.w->ram + (frame << 12) + at, g.w->ram + g.root, 32);
+		lg_regs(&g.w->lg)->cs = 0x61;
+		world_hypercall(g.w, 4, frame << 12 | at, 0, 0, 0);
+		check(may(&g, 0x08000000, A_WRITE | A_USER), "PDPT at offset %#x", at);
+		assert_int_equal(mmu_shadow(g.w, 0x08000000, A_READ).pfn, page);
+		memset(g.w->ram + (frame << 12) + at, 0, 32);
+	}
+	world_free(g.w);
+}
+
 /* ---- What kills (ABI.md 7.2) ---- */
 
 static void directory_bits(void **state)
@@ -258,6 +277,8 @@ static void not_present_is_not_read(void **state)
 				guest_set_entry(g.w, gpa, junk[i] | (pae ? junk[i] << 32 : 0));
 				check(!may(&g, 0x48000000, A_READ), "level %u %#llx", level,
 				      (unsigned long long)junk[i]);
+				check(!g.w->lg.over, "level %u %#llx: %s", level,
+				      (unsigned long long)junk[i], g.w->lg.text);
 				check(!(world_get32(g.w, (g.stack << 12) + 0x800 - 16) & 1),
 				      "P in the error code");
 				world_free(g.w);
@@ -592,6 +613,63 @@ static void smallest_limit(void **state)
 	}
 }
 
+/* One address space that wants more tables than there are: it gets them in turn. */
+static void alone_at_the_limit(void **state)
+{
+	static const struct world_plan plan = { .kernel_address = 0xc0000000, .frames = 100,
+						.table_limit = 16 };
+	struct guest g;
+	u32 pae, i, gva, page;
+
+	(void)state;
+	for (pae = 0; pae < 2; pae++) {
+		g = fresh(pae, &plan);
+		page = world_frame(g.w);
+		/* A directory and 14 tables; the next is in another GiB, and needs two. */
+		for (i = 0; i < 40; i++) {
+			gva = i < 14 ? i << 21 : (i % 4) << 30 | i << 21;
+			guest_map(g.w, g.root, gva, page << 12 | 0x67);
+			check(may(&g, gva, A_WRITE), "page %u: %s", i, g.w->lg.text);
+			assert_int_equal(mmu_shadow(g.w, gva, A_READ).pfn, page);
+			mmu_check(g.w, g.root);
+		}
+		assert_true(g.w->lg.stats.scalar[LG_STAT_tables_recycled] >= 2);
+		world_free(g.w);
+	}
+}
+
+/* No table to spare: the oldest address space makes room, and only that one. */
+static void limit_takes_the_oldest(void **state)
+{
+	static const struct world_plan plan = { .kernel_address = 0xc0000000, .frames = 100,
+						.table_limit = 16 };
+	struct guest g = fresh(false, &plan);
+	u32 root[9], page[9], i, flushes = g.w->lg.stats.scalar[LG_STAT_flush_all];
+
+	(void)state;
+	/* Two tables each: the ninth finds nothing left. */
+	for (i = 0; i < 9; i++) {
+		root[i] = i ? guest_root(g.w) : g.root;
+		memcpy(g.w->ram + root[i] + 0xc00, g.w->ram + g.root + 0xc00, 0x400);
+		page[i] = world_frame(g.w);
+		guest_map(g.w, root[i], 0x08000000, page[i] << 12 | 0x67);
+		lg_regs(&g.w->lg)->cs = 0x61;
+		world_hypercall(g.w, 4, root[i], 0, 0, 0);
+		assert_true(may(&g, 0x08000000, A_WRITE | A_USER));
+	}
+	assert_int_equal(g.w->lg.stats.scalar[LG_STAT_tables_recycled], 1);
+	check(g.w->lg.stats.scalar[LG_STAT_flush_all] == flushes, "all was dropped, not the oldest");
+	check(!lg_find_root(&g.w->lg, root[0]), "the oldest is still there");
+	lg_regs(&g.w->lg)->cs = 0x61;
+	for (i = 1; i < 9; i++) {
+		world_hypercall(g.w, 4, root[i], 0, 0, 0);
+		check(mmu_shadow(g.w, 0x08000000, A_WRITE).ok, "root %u was dropped as well", i);
+		assert_int_equal(mmu_shadow(g.w, 0x08000000, A_READ).pfn, page[i]);
+	}
+	mmu_check(g.w, g.root);
+	world_free(g.w);
+}
+
 /* ---- The stack of ring 1 (ABI.md 6) ---- */
 
 static bool pinned(struct guest *g, u32 gva)
@@ -678,6 +756,25 @@ static void stack_across_the_border(void **state)
 	world_free(g.w);
 }
 
+/* In the shadow, but read-only, since it is clean: that is no stack yet. */
+static void stack_was_only_read(void **state)
+{
+	struct guest g;
+	u32 pae;
+
+	(void)state;
+	for (pae = 0; pae < 2; pae++) {
+		g = fresh(pae, NULL);
+		guest_map(g.w, g.root, 0xc0003000, world_frame(g.w) << 12 | 0x03);
+		assert_true(may(&g, 0xc0003000, A_READ));
+		assert_false(pinned(&g, 0xc0003000));
+		assert_int_equal(world_hypercall(g.w, 7, 0x69, 0xc0004000, 1, 0), ENTERS);
+		check(pinned(&g, 0xc0003000), "the stack is there, and read-only");
+		assert_int_equal(pte_of(&g, 0xc0003000) & 0x60, 0x60);
+		world_free(g.w);
+	}
+}
+
 static void stack_page_refused(void **state)
 {
 	static const struct { u64 low, high; const char *words; } bad[] = {
@@ -711,7 +808,9 @@ int main(void)
 		TEST(kernel_is_shared), TEST(roots_are_remembered),
 		TEST(more_roots_than_places), TEST(smallest_limit), TEST(stack_is_pinned),
 		TEST(stack_without_user_part),
-		TEST(stack_across_the_border), TEST(stack_page_refused),
+		TEST(stack_across_the_border), TEST(stack_was_only_read),
+		TEST(stack_page_refused), TEST(limit_takes_the_oldest), TEST(alone_at_the_limit),
+		TEST(pdpt_anywhere),
 	};
 
 	return cmocka_run_group_tests_name("page_tables", tests, NULL, NULL);
