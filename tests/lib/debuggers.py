@@ -228,3 +228,46 @@ def make_gdb_host(kernel):
         test("port in use", status == 2 and text.count("\n") == 1 and "is in use" in text, text)
         return results
     return suite
+
+
+BACKWARDS = CROSSING.split("begin = ")[0] + """
+def to_the_switch():
+    for steps in range(100):
+        if bytes(gdb.selected_inferior().read_memory(register("rip"), 3)) == b"\\x0f\\x22\\xd9":
+            return
+        gdb.execute("stepi", to_string=True)
+
+def show(word):
+    print("%s rip=%x cr3=%x r15=%x" % (word, register("rip"), register("cr3"), register("r15")))
+
+to_the_switch()
+show("before")
+gdb.execute("stepi", to_string=True)
+show("after")
+gdb.execute("reverse-stepi", to_string=True)
+show("back")
+gdb.execute("stepi", to_string=True)
+show("again")
+end
+"""
+
+
+def replay(wanted):
+    """`make gdb-replay`: over `mov cr3`, back, and over it again."""
+    if not shutil.which("gdb"):
+        return [Result("gdb-replay", SKIP, "there is no gdb here (package gdb)")]
+    with tempfile.NamedTemporaryFile("w", suffix=".gdb", prefix="lg-") as script:
+        script.write(BACKWARDS)
+        script.flush()
+        status, text = machine.run([os.path.join(TOP, "tools", "gdb", "gdb-replay"), "--port",
+                                    str(free_port()), "--batch", script.name], 240,
+                                   env=dict(os.environ, BUILD=BUILD))
+    seen = {w: (r, c) for w, r, c in re.findall(
+        r"^(before|after|back|again) rip=(\w+) cr3=(\w+)", text, re.M)}
+    if len(seen) != 4:
+        return [Result("gdb-replay", ERROR, "no crossing (status %d): %s" % (
+            status, machine.tail(text, 3)), text)]
+    return [check("gdb-replay/forward", seen["before"][0] != seen["after"][0]
+                  and seen["before"][1] != seen["after"][1], "got %s" % seen),
+            check("gdb-replay/back", seen["back"] == seen["before"], "got %s" % seen),
+            check("gdb-replay/again", seen["again"] == seen["after"], "got %s" % seen)]
