@@ -53,23 +53,29 @@ cd "$scratch" && exec "$@"
 _level = None
 
 
+_level_lock = threading.Lock()
+
+
 def level():
-    """'root', 'user' or 'limits': tried once, for real."""
+    """'root', 'user' or 'limits': tried once, for real, while all others wait."""
     global _level
-    if _level is None:
-        _level = "limits"
-        wish = os.environ.get("LAB_SANDBOX")
-        for candidate in ([wish] if wish else ["root", "user"]):
-            if candidate == "limits" or (candidate == "root") != (os.geteuid() == 0):
-                continue
-            if not shutil.which("unshare") or not shutil.which("setpriv"):
-                continue
-            with Scratch() as scratch:
-                _level = candidate
-                if run(["true"], scratch, patience=20).status == 0:
-                    break
-            _level = "limits"
+    with _level_lock:
+        if _level is None:
+            _level = _best_level()
     return _level
+
+
+def _best_level():
+    wish = os.environ.get("LAB_SANDBOX")
+    for candidate in ([wish] if wish else ["root", "user"]):
+        if candidate == "limits" or (candidate == "root") != (os.geteuid() == 0):
+            continue
+        if not shutil.which("unshare") or not shutil.which("setpriv"):
+            continue
+        with Scratch() as scratch:
+            if run(["true"], scratch, patience=20, at=candidate).status == 0:
+                return candidate
+    return "limits"
 
 
 def describe():
@@ -129,20 +135,19 @@ def _limits(patience, processes):
     return apply
 
 
-def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes=200):
-    """Run a command in the sandbox.  -> Ended"""
-    if _level is None:
-        level()
+def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes=200, at=None):
+    """Run a command in the sandbox (at: of this level, while it is being found out).  -> Ended"""
+    at = at or level()
     scratch.give()
     uid = scratch.uid
     drop = []
-    if _level in ("root", "user"):
+    if at in ("root", "user"):
         drop = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
         if os.geteuid() == 0:
             drop += ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
         unshare = ["unshare", "--net", "--ipc", "--uts", "--mount", "--pid", "--fork",
                    "--kill-child", "--mount-proc"]
-        if _level == "user":
+        if at == "user":
             unshare.insert(1, "--map-root-user")
         command = unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path] + drop + list(words)
     else:
