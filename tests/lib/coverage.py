@@ -188,10 +188,15 @@ def nmi_run(config, counts):
 
 def collect(say):
     counts = Counts()
-    for config, run in ((Config("6.1", "qemu64", 2), main_run), (Config("6.1", "max", 1), main_run),
-                        (Config("6.1", "qemu64", 2, "loglevel=0"), nmi_run)):
+    for config in (Config("6.1", "qemu64", 2), Config("6.1", "max", 1)):
         say("# %s" % config)
-        run(config, counts)
+        main_run(config, counts)
+    # Rain falls where it likes: some of it must hit a dozen instructions of the way in.
+    for attempt in range(6):
+        say("# NMIs, run %d" % (attempt + 1))
+        nmi_run(Config("6.1", "qemu64", 2, "loglevel=0"), counts)
+        if all(counts.number.get(n) for n in ("nmi_exits", "nmi_switcher", "entry_aborts")):
+            break
     counts.finish()
     return counts
 
