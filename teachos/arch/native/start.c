@@ -108,6 +108,18 @@ static void reset(void)
 	asm volatile("lidt %0; int3" : : "m"(nothing));
 }
 
+/*
+ * The board hears the word and goes on for a moment: whoever emulates it looks up from its
+ * other work when it gets to it.  1 to 2 seconds; an end, too, where no clock ticks.
+ */
+static void wait_for_the_board(void)
+{
+	u32 patience = 200000, began = rtc_seconds();
+
+	while (rtc_seconds() - began < 2 && --patience)
+		;
+}
+
 static void native_shutdown(const char *text, enum shutdown_how how)
 {
 	bool well = !strcmp(text, "Power down");
@@ -126,6 +138,7 @@ static void native_shutdown(const char *text, enum shutdown_how how)
 	if (is_virtual()) {
 		outw(QEMU_PM, SLEEP_S5);
 		outw(BOCHS_PM, SLEEP_S5);
+		wait_for_the_board();
 	}
 	early_print("It is now safe to turn off your computer.\n");
 	for (;;)
