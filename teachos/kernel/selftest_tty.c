@@ -25,6 +25,9 @@ static void capture(const char *text, u32 length)
 	seen[seen_length] = '\0';
 }
 
+/* How many naps until something hangs: 20 s, which is much even on a machine that is busy. */
+#define PATIENCE	10000u
+
 static void nap(void)
 {
 	bool irqs = irq_save();
@@ -47,7 +50,7 @@ static bool type(struct process *shell, const char *keys, u32 length)
 {
 	u32 patience;
 
-	for (patience = 3000; patience; patience--) {
+	for (patience = PATIENCE; patience; patience--) {
 		if (shell->state == ZOMBIE)
 			return false;
 		if (tty_is_raw() && shell->state == SLEEPING)
@@ -161,21 +164,29 @@ static const char *with_shell(const char *(*test)(struct process *shell))
 
 SELFTEST(editing, "shell/line editing and history") { return with_shell(lessons_learned); }
 
-/* Is there a process of that name in the foreground, past its exec, that waits? */
+/*
+ * Is there a process of that name in the foreground, past its exec, and do all that are
+ * with it wait?  One that is still between its fork and its exec ignores Ctrl-C.
+ */
 static bool asleep(const char *name)
 {
 	struct process *p;
+	bool found = false;
 
-	for (p = process_list; p; p = p->next)
-		if (p->group == tty_foreground && !strcmp(p->name, name))
-			return p->state == SLEEPING;
-	return false;
+	for (p = process_list; p; p = p->next) {
+		if (p->group != tty_foreground)
+			continue;
+		if (p->state != SLEEPING)
+			return false;
+		found |= !strcmp(p->name, name);
+	}
+	return found;
 }
 
 /* Ctrl-C must reach all of a pipeline, whatever their standard input is. */
 static const char *interrupted(struct process *shell)
 {
-	u32 patience = 3000;
+	u32 patience = PATIENCE;
 
 	CHECK(type(shell, "cat | sleep 100\r", 16), "no prompt");
 	while (!(asleep("cat") && asleep("sleep")) && --patience)
@@ -227,7 +238,7 @@ static bool seen_soon(const char *what)
 {
 	u32 patience;
 
-	for (patience = 1500; patience && !strstr(seen, what); patience--)
+	for (patience = PATIENCE; patience && !strstr(seen, what); patience--)
 		nap();
 	return patience;
 }
@@ -237,7 +248,7 @@ static const char *jobs_done(struct process *shell)
 	u32 i, patience;
 
 	for (i = 0; i < sizeof(dialogue) / sizeof(dialogue[0]); i++) {
-		for (patience = 1500; patience; patience--) {
+		for (patience = PATIENCE; patience; patience--) {
 			if (dialogue[i].wait_for ? !tty_is_raw() && asleep(dialogue[i].wait_for) :
 			    tty_is_raw() && shell->state == SLEEPING)
 				break;
