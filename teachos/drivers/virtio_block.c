@@ -49,7 +49,7 @@ _Static_assert(sizeof(struct order) <= sizeof(((struct disk_request *)0)->driver
 
 static struct block *blocks;
 
-/* Tells whoever waits, irqs off. */
+/* Tells whoever waits, irqs off: an interrupt says that some are done, not how many. */
 static void collect(struct block *b)
 {
 	struct disk_request *r;
@@ -83,6 +83,7 @@ static void block_poll(struct disk *disk)
 /*:*/
 
 /*D:410 An order is written */
+/* Fills chain, with room for DISK_PARTS + 2, and what travels with r; how many it is. */
 static u32 make_chain(struct disk_request *r, struct virtqueue_part *chain)
 {
 	static const u32 types[] = {
@@ -104,6 +105,8 @@ static u32 make_chain(struct disk_request *r, struct virtqueue_part *chain)
 	return n;
 }
 
+/* If the queue is full: with interrupts on there is time to sleep until it is not, with
+ * interrupts off nobody would wake us. */
 static void block_submit(struct disk *disk, struct disk_request *r)
 {
 	struct block *b = disk->driver;

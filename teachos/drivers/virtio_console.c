@@ -19,26 +19,33 @@ static u32 output_irq;
 static u8 input_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static u8 output_page[PAGE_SIZE] __attribute__((aligned(4096)));
 
-static void offer_input(void *buffer)
+static void offer_input(struct virtqueue *vq, void *buffer)
 {
 	struct virtqueue_part part = {buffer, INPUT_SIZE, true};
 
-	virtqueue_add(&input, &part, 1, buffer);
+	virtqueue_add(vq, &part, 1, buffer);
 }
 
-static void take_input(void)
+/* Gives the terminal all that was typed, as long as a whole buffer has room there, and
+ * every buffer back to the device.  One kick for all of them, none for none. */
+static void take_from(struct virtqueue *vq)
 {
 	void *buffer;
 	u32 length;
 	bool any = false;
 
-	while (tty_room() > INPUT_SIZE && (buffer = virtqueue_get(&input, &length)) != NULL) {
+	while (tty_room() > INPUT_SIZE && (buffer = virtqueue_get(vq, &length)) != NULL) {
 		tty_input(buffer, length < INPUT_SIZE ? length : INPUT_SIZE);
-		offer_input(buffer);
+		offer_input(vq, buffer);
 		any = true;
 	}
 	if (any)
-		virtqueue_kick(&input);
+		virtqueue_kick(vq);
+}
+
+static void take_input(void)
+{
+	take_from(&input);
 }
 
 static void input_interrupt(unsigned int irq)
@@ -47,24 +54,30 @@ static void input_interrupt(unsigned int irq)
 	take_input();
 }
 
-/* One buffer at a time, from whoever: a process, or an interrupt handler that
- * echoes a key.  Interrupts stay off until the buffer is back. */
-static void console_output(const char *text, u32 length)
+/* Text goes out by way of page, a page at a time, and is out when this returns.  From
+ * whoever: a process, or an interrupt handler that echoes a key; so interrupts stay off
+ * until the page is back. */
+static void give_out(struct virtqueue *vq, u8 *page, const char *text, u32 length)
 {
 	bool irqs = irq_save();
 	u32 n, ignored;
 
 	for (; length; text += n, length -= n) {
-		struct virtqueue_part part = {output_page, 0, false};
+		struct virtqueue_part part = {page, 0, false};
 
 		part.length = n = length < PAGE_SIZE ? length : PAGE_SIZE;
-		memcpy(output_page, text, n);
-		virtqueue_add(&output, &part, 1, output_page);
-		virtqueue_kick(&output);
-		while (!virtqueue_get(&output, &ignored))
+		memcpy(page, text, n);
+		virtqueue_add(vq, &part, 1, page);
+		virtqueue_kick(vq);
+		while (!virtqueue_get(vq, &ignored))
 			asm volatile("pause");
 	}
 	irq_restore(irqs);
+}
+
+static void console_output(const char *text, u32 length)
+{
+	give_out(&output, output_page, text, length);
 }
 
 static bool console_probe(struct virtio_device *dev)
@@ -75,7 +88,7 @@ static bool console_probe(struct virtio_device *dev)
 		return false;
 	output.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;	/* we look for ourselves */
 	for (at = 0; at < PAGE_SIZE; at += INPUT_SIZE)
-		offer_input(input_page + at);
+		offer_input(&input, input_page + at);
 	virtqueue_kick(&input);
 	irq_request(irq, input_interrupt);
 	tty_source(take_input);

@@ -18,6 +18,8 @@
 
 #define barrier() asm volatile("" : : : "memory")
 
+/* Slots that nobody uses hang together through desc[].next.  So does a chain, whether it is
+ * under way or just back: free_chain() puts all of it in front, the way it hangs. */
 void virtqueue_init(struct virtqueue *vq, void *memory, u32 num)
 {
 	u32 i;
@@ -31,6 +33,16 @@ void virtqueue_init(struct virtqueue *vq, void *memory, u32 num)
 	vq->free_slots = num;
 	for (i = 0; i < num; i++)
 		vq->desc[i].next = i + 1;
+}
+
+static void free_chain(struct virtqueue *vq, u16 head)
+{
+	u16 last = head;
+
+	for (vq->free_slots++; vq->desc[last].flags & VRING_DESC_F_NEXT; vq->free_slots++)
+		last = vq->desc[last].next;
+	vq->desc[last].next = vq->first_free;
+	vq->first_free = head;
 }
 
 bool virtqueue_add(struct virtqueue *vq, const struct virtqueue_part *parts, u32 count,
@@ -60,22 +72,11 @@ bool virtqueue_add(struct virtqueue *vq, const struct virtqueue_part *parts, u32
 
 void virtqueue_kick(struct virtqueue *vq)
 {
-	/* Our new counter must be seen before we ask whether to kick: a locked
-	 * instruction, as x86 may otherwise let the load pass the store. */
-	asm volatile("lock; addl $0, (%%esp)" : : : "memory");
+	/* Our new counter must be seen before we ask whether to kick: a full barrier,
+	 * as x86 may otherwise let the load pass the store. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!(vq->used->flags & VRING_USED_F_NO_NOTIFY))
 		vq->kick(vq->kick_value);
-}
-
-/* Puts the slots of a chain back: it still hangs together through desc[].next. */
-static void free_chain(struct virtqueue *vq, u16 head)
-{
-	u16 last = head;
-
-	for (vq->free_slots++; vq->desc[last].flags & VRING_DESC_F_NEXT; vq->free_slots++)
-		last = vq->desc[last].next;
-	vq->desc[last].next = vq->first_free;
-	vq->first_free = head;
 }
 
 /* A device that lies about what it finished would have us free a chain twice: as bad

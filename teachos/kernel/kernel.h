@@ -540,7 +540,8 @@ struct disk_request {
 		u32 length;	/* bytes; READ, WRITE: whole sectors */
 	} part[DISK_PARTS];
 	volatile int status;	/* -EINPROGRESS, then 0 or -errno */
-	u8 driver[24];		/* the driver's, while it is under way */
+	/* The driver's, while it is under way. */
+	u8 driver[24] __attribute__((aligned(8)));
 };
 /* By drivers: a disk is there (its name is chosen here), a request is done (irqs off). */
 void disk_add(struct disk *disk);

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* TeachOS has its own. */
+#undef WNOHANG
+#undef WUNTRACED
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;

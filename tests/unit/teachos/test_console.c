@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+/* teachos/drivers/virtio_console.c, probed and used, with two devices of the specification's
+ * on the other side: queue 0 brings what is typed, queue 1 takes what is printed. */
+#include "around.h"
+
+#define NUM 16u
+#define PAGE 4096u
+
+static struct device *const in = &queues[0], *const out = &queues[1];
+static char paper[65536];		/* what was printed */
+static u32 printed;
+static u32 polls, patience;		/* the printer needs so many looks at its tray */
+
+/* Prints the oldest page that it has, as it is by now. */
+static void print_one(void)
+{
+	struct device_chain *c = device_chain(out, 0);
+
+	if (c->writable)
+		broken("the device is to write %u bytes where it should print", c->writable);
+	printed += device_gather(c, paper + printed, sizeof(paper) - printed);
+	device_finish(out, c, 0);
+}
+
+/* The driver looks whether its page is back.  Not yet, not yet, now. */
+static void slow_printer(struct device *d, u32 offset)
+{
+	if (offset != USED_INDEX(d))
+		return;
+	if (irqs_on)
+		broken("waits for its page with interrupts on: a handler that prints would find it in "
+		       "use");
+	if (!d->count && !device_look(d))
+		broken("waits for its page, but none is on offer");
+	if (d->count > 1)
+		broken("%u pages are under way, and there is one", d->count);
+	if (!d->kicks && !d->silent)
+		broken("waits for a device that nobody kicked");
+	if (++polls < patience)
+		return;
+	polls = 0;
+	d->kicks = d->kicks ? d->kicks - 1 : 0;
+	print_one();
+}
+
+static int set_up(void **state)
+{
+	struct virtio_device dev = {.type = LGUEST_DEV_CONSOLE};
+
+	(void)state;
+	around_begin(2, NUM);
+	printed = polls = 0;
+	patience = 3;
+	if (!console_driver.probe(&dev))
+		broken("probe() says that this console can't be used");
+	device_look(in);
+	if (in->count != PAGE / 256 || device_chain(in, 0)->writable != 256)
+		broken("%u buffers lie ready for what is typed", in->count);
+	in->kicks = 0;
+	out->reads = slow_printer;
+	irqs_on = true;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	around_end();
+	return 0;
+}
+
+/* ---- 3.5: what we print ------------------------------------------------------------- */
+
+static void prints(const char *text, u32 length)
+{
+	u32 before = printed, kicks, pages = (length + PAGE - 1) / PAGE;
+
+	out->kicks = 0;
+	device_watch(out);
+	console(text, length);
+	kicks = out->kicks;
+	device_watch_no_more();
+	if (kicks)
+		broken("%u kicks too many for %u bytes (%u pages)", kicks, length, pages);
+	if (out->count || device_look(out))
+		broken("%u bytes: back from printing, but not all of it is out", length);
+	if (printed - before != length)
+		broken("%u bytes were printed, %u came out", length, printed - before);
+	if (memcmp(paper + before, text, length))
+		broken("%u bytes were printed, but others came out", length);
+	if (!irqs_on)
+		broken("interrupts are off after printing; they were on");
+}
+
+static char *some_text(u32 length)
+{
+	char *text = malloc(length + 1);
+	u32 i;
+
+	assert_non_null(text);
+	for (i = 0; i < length; i++)
+		text[i] = (char)('!' + (i * 31 + i / 93) % 94);
+	return text;
+}
+
+static void a_line(void **state)
+{
+	(void)state;
+	prints("Hello, world\n", 13);
+	prints("and again\n", 10);
+	prints("x", 1);
+	prints("", 0);
+}
+
+static void long_text(void **state)
+{
+	static const u32 lengths[] = {PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, 10000};
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		/* Exactly so long, and somewhere where no device may look. */
+		char *text = some_text(lengths[i]);
+
+		prints(text, lengths[i]);
+		free(text);
+	}
+}
+
+static void slow(void **state)
+{
+	(void)state;
+	patience = 50;
+	prints("patience\n", 9);
+	patience = 1;
+	prints("none needed\n", 12);
+}
+
+static void silent_printer(void **state)
+{
+	(void)state;
+	device_silence(out, true);
+	prints("it watches by itself\n", 21);
+	device_silence(out, false);
+	prints("and now no more\n", 16);
+}
+
+/* In a handler, or in a panic: interrupts are off, and stay so. */
+static void from_a_handler(void **state)
+{
+	u32 before = printed;
+
+	(void)state;
+	irqs_on = false;
+	device_watch(out);
+	console("echo", 4);
+	device_watch_no_more();
+	if (irqs_on)
+		broken("interrupts are on after printing; they were off");
+	if (printed - before != 4 || memcmp(paper + before, "echo", 4))
+		broken("a handler printed 'echo', and it did not come out");
+}
+
+/* More often than there are slots: each page comes back and can be used again. */
+static void for_a_long_time(void **state)
+{
+	char line[32];
+	u32 i, length;
+
+	(void)state;
+	patience = 1;
+	for (i = 0; i < 3000; i++) {
+		length = (u32)snprintf(line, sizeof(line), "line %u\n", i);
+		printed = 0;
+		prints(line, length);
+	}
+}
+
+/* ---- 3.6: what was typed ---------------------------------------------------------------- */
+
+static void types(const char *text, u32 length, u32 claims)
+{
+	struct device_chain *c = device_chain(in, 0);
+
+	device_scatter(c, text, length);
+	device_finish(in, c, claims);
+}
+
+static void interrupt(void)
+{
+	raise_irq(IRQ_OF_QUEUE(0));
+}
+
+static void arrived(const char *text)
+{
+	if (typed_length != strlen(text) || memcmp(typed, text, typed_length))
+		broken("'%s' was typed, '%.*s' arrived", text, (int)typed_length, typed);
+}
+
+/* Those that were used last are out again, but for `kept` that the driver has not taken. */
+static void gave_back(u32 fresh, u32 kept)
+{
+	u32 n = device_look(in);
+
+	if (n != fresh || in->count != PAGE / 256 - kept)
+		broken("%u buffers were used, %u were given back, %u lie ready", fresh, n, in->count);
+}
+
+static void a_key(void **state)
+{
+	(void)state;
+	types("k", 1, 1);
+	interrupt();
+	arrived("k");
+	gave_back(1, 0);
+	if (in->kicks != 1)
+		broken("%u kicks for one buffer that was given back, expected 1", in->kicks);
+	types("ey", 2, 2);
+	interrupt();
+	arrived("key");
+}
+
+static void one_interrupt_for_many(void **state)
+{
+	(void)state;
+	types("one ", 4, 4);
+	types("two ", 4, 4);
+	types("three", 5, 5);
+	interrupt();
+	arrived("one two three");
+	gave_back(3, 0);
+	if (in->kicks != 1)
+		broken("%u kicks for three buffers that were given back together, expected 1",
+		       in->kicks);
+}
+
+static void false_alarm(void **state)
+{
+	(void)state;
+	interrupt();
+	interrupt();
+	arrived("");
+	if (in->kicks)
+		broken("nothing was given back, but there were %u kicks", in->kicks);
+	types("x", 1, 1);
+	interrupt();
+	interrupt();			/* the first has taken it already */
+	arrived("x");
+	gave_back(1, 0);
+}
+
+/* The terminal is full: what comes stays with the device until it asks again. */
+static void no_room(void **state)
+{
+	(void)state;
+	terminal_room = 260;
+	types("12345678", 8, 8);
+	types("abcdefgh", 8, 8);
+	interrupt();
+	arrived("12345678");		/* 252 left: not enough for a whole buffer */
+	gave_back(1, 1);
+	terminal_room = 0;
+	interrupt();
+	arrived("12345678");
+	terminal_room = 1000;
+	irqs_on = false;
+	terminal_poll();
+	irqs_on = true;
+	arrived("12345678abcdefgh");
+	gave_back(1, 0);
+}
+
+/* For ever, and from one buffer to the next. */
+static void a_novel(void **state)
+{
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 2000; i++) {
+		char words[3] = {(char)('a' + i % 26), (char)('a' + i / 26 % 26), ' '};
+
+		typed_length = 0;
+		terminal_room = sizeof(typed);
+		types(words, 3, 3);
+		interrupt();
+		if (typed_length != 3 || memcmp(typed, words, 3))
+			broken("word %u of a novel did not arrive", i);
+		gave_back(1, 0);
+	}
+}
+
+/* It says that it wrote more than there was room for.  What lies behind is ours. */
+static void lies_about_length(void **state)
+{
+	static const u32 claims[] = {257, 4096, 8000, 0x7fffffff, 0x80000000, 0xffffffff};
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+		typed_length = 0;
+		terminal_room = sizeof(typed);
+		types("tall", 4, claims[i]);
+		interrupt();
+		if (typed_length > 256)
+			broken("the device says %u bytes, the buffer has 256, the terminal got %u",
+			       claims[i], typed_length);
+		gave_back(1, 0);
+	}
+}
+
+#define ON(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(a_line), ON(long_text), ON(slow), ON(silent_printer), ON(from_a_handler),
+		ON(for_a_long_time),
+		ON(a_key), ON(one_interrupt_for_many), ON(false_alarm), ON(no_room), ON(a_novel),
+		ON(lies_about_length),
+	};
+
+	return cmocka_run_group_tests_name("console", tests, NULL, NULL);
+}
