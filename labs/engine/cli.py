@@ -187,7 +187,9 @@ def do_markers(o):
         if not tree.is_handout:
             from .tree import declaration
             for name in e.functions:
-                declaration(tree.mine(e), name)
+                declaration(e.file, tree.mine(e), name)
+                if e.file.endswith(".asm"):
+                    declaration(e.file, e.stub(), name)
             for m in e.mutants:
                 e.mutant_text(m, tree.mine(e))
     print("%d exercises in %d labs, 0 problems" % (len(tree.exercises), len(labs.load_all())))

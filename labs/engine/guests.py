@@ -7,6 +7,7 @@ points are exit statuses, reason codes and the Host's counters, which come out o
 machine in a file, framed with a word that no Guest knows.
 """
 
+import filecmp
 import importlib.util
 import json
 import os
@@ -27,7 +28,9 @@ from lib import inmates as inmates_of  # noqa: E402  (the path has to be set fir
 from lib import machine  # noqa: E402
 from lib.verdict import Broken, Overdue  # noqa: E402
 
-GUEST_KEYS = {"inmates", "runs", "beside", "judge", "program", "arguments", "status", "output"}
+GUEST_KEYS = {"inmates", "kernels", "runs", "beside", "judge", "program", "arguments", "status",
+              "output", "options", "prepare", "memory", "patience"}
+KERNELS = ("teachos.elf", "teachos-pae.elf")
 
 
 class LabConfig(machine.Config):
@@ -78,6 +81,8 @@ def build(lab, tree, student):
             words = ["make", "-j2", "-C", os.path.join(scratch.path, "tree",
                      "host" if kind == "module" else kind),
                      "BUILD=" + os.path.join(scratch.path, "build")]
+            if kind == "teachos":
+                warm_up(scratch.path)
             if kind == "module":
                 kdir = kernel_folder()
                 if not reachable(kdir):
@@ -93,19 +98,75 @@ def build(lab, tree, student):
                     compiler_says(done.output) or done.output[-300:].strip()), done.output)
             found = [os.path.join(where, name)
                      for where, _, names in os.walk(os.path.join(scratch.path, "build"))
-                     for name in names if name == {"module": "lg.ko"}.get(kind, kind)]
-            kept = os.path.join(scratch.path, "kept-" + os.path.basename(found[0]))
-            # Not what somebody may have put there instead of a file.
-            if not stat.S_ISREG(os.lstat(found[0]).st_mode):
-                return Verdict(FAIL, "%s is no file" % kind)
-            shutil.copyfile(found[0], kept)
-            os.chmod(kept, 0o755)
-            artefacts[kind] = kept
+                     for name in names if name in {"module": ("lg.ko",), "teachos": KERNELS}.get(
+                         kind, (kind,))]
+            for path in found:
+                kept = os.path.join(scratch.path, "kept-" + os.path.basename(path))
+                # Not what somebody may have put there instead of a file.
+                if not stat.S_ISREG(os.lstat(path).st_mode):
+                    return Verdict(FAIL, "%s is no file" % kind)
+                shutil.copyfile(path, kept)
+                os.chmod(kept, 0o755)
+                artefacts[os.path.basename(path) if kind == "teachos" else kind] = kept
         result, scratch = (scratch, artefacts), None
         return result
     finally:
         if scratch:
             scratch.__exit__()
+
+
+def warm_up(place):
+    """
+    TeachOS has many files, and the student's are a few of them.  What is the same in the
+    tree that BUILD was made from gets the time it has there, and its objects come along.
+    """
+    base = os.path.join(BUILD, "labs", "tree")
+    if not os.path.isdir(os.path.join(base, "teachos")):
+        base = TOP
+    ours, theirs = os.path.join(BUILD, "teachos"), os.path.join(place, "build", "teachos")
+    if not os.path.exists(os.path.join(ours, "teachos.elf")):
+        return
+    shutil.copytree(ours, theirs, ignore=shutil.ignore_patterns("*.debug", "*.elf"))
+    for folder in ("teachos", "include"):
+        for where, _, names in os.walk(os.path.join(place, "tree", folder)):
+            for name in names:
+                path = os.path.join(where, name)
+                other = os.path.join(base, os.path.relpath(path, os.path.join(place, "tree")))
+                if os.path.isfile(other) and filecmp.cmp(path, other, False):
+                    shutil.copystat(other, path)
+
+
+class Kernel:
+    """TeachOS with some arguments, where others have an inmate."""
+
+    def __init__(self, name, guest):
+        self.name, self.runs = name, [""]
+        self.patience = guest.get("patience", 60)
+        self.memory = guest.get("memory", 24)
+        self.options = guest.get("options", "")
+        self.prepare = guest.get("prepare", "")
+        self.status = guest.get("status", 0)
+        self.output = guest.get("output", [])
+
+    def command(self, arguments):
+        launch = "/bin/launcher --timeout=%d %s %d /root/%s %s" % (
+            self.patience, self.options, self.memory, self.name, arguments)
+        return "%s && %s" % (self.prepare, launch) if self.prepare else launch
+
+    def judge(self, arguments, output, status):
+        """None if all is well; what it printed is looked at only to say more."""
+        lines = output.splitlines()
+        bad = [l for l in lines if l.startswith("not ok")]
+        if status in (5, 137):
+            return "TIMEOUT after %d s: %s" % (self.patience, inmates_of.last_line(lines))
+        if bad:
+            return bad[0]
+        if status != self.status:
+            return "exit status %d, expected %d: %s" % (
+                status, self.status, next((l for l in lines if inmates_of.CODE.search(l)),
+                                          inmates_of.last_line(lines)))
+        missing = [t for t in self.output if t not in output]
+        return "'%s' is missing in the output" % missing[0] if missing else None
 
 
 def inmate(lab, name):
@@ -163,7 +224,7 @@ class Plan:
             self.checks[test] = []
             if guest.get("beside"):
                 self.heart = guest["beside"]
-            for name in guest["inmates"]:
+            for name in guest.get("inmates", []) + guest.get("kernels", []):
                 self.add(test, guest, name)
         if self.heart:
             heart, elf = inmate(lab, self.heart)
@@ -173,8 +234,14 @@ class Plan:
             self.heart_inmate = heart
 
     def add(self, test, guest, name):
-        one, elf = inmate(self.lab, name)
-        self.files.add(elf)
+        if name in KERNELS:
+            if "teachos" not in self.lab.artefacts:
+                raise LabError("%s: %s boots %s; expected 'teachos' in artefacts"
+                               % (self.lab.where, test, name))
+            one = Kernel(name, guest)
+        else:
+            one, elf = inmate(self.lab, name)
+            self.files.add(elf)
         runs = one.runs[:guest.get("runs", 2)]
         if guest.get("arguments"):
             runs = [a.replace("{nonce}", str(self.nonce)) for a in guest["arguments"]]
@@ -245,7 +312,8 @@ def try_guests(lab, tree, student, tests, control=True):
 
 def boot(lab, tree, artefacts, tests, control):
     plan = Plan(lab, tests, secrets.randbelow(1 << 31))
-    files = sorted(plan.files)
+    files = sorted(plan.files) + ["%s:/root/%s" % (artefacts[k], k) for k in KERNELS
+                                  if k in artefacts]
     steps = plan.steps
     if artefacts.get("launcher"):
         files.append("%s:/root/launcher" % artefacts["launcher"])

@@ -87,7 +87,7 @@ def parse(text, path, known=None):
 def splice(text, path, replacements, sync=False):
     """
     The text with the regions of `replacements` ({exercise: text}) replaced.  sync: tell the
-    C compiler where the original went on, so that its messages have the right lines.
+    compiler or NASM where the original went on, so that its messages have the right lines.
     """
     lines = text.splitlines(keepends=True)
     for region in reversed(parse(text, path)):
@@ -97,6 +97,9 @@ def splice(text, path, replacements, sync=False):
                 new += "\n"
             if sync and path.endswith((".c", ".h")):
                 new += '#line %d "%s"\n' % (region.end, path)
+            elif sync and path.endswith(".asm"):
+                # NASM counts from the line that says so.
+                new += "%%line %d %s\n" % (region.end - 1, path)
             lines[region.begin:region.end - 1] = [new]
     return "".join(lines)
 

@@ -17,10 +17,8 @@ from . import markers
 from .compose import put
 from .guests import kernel_folder
 from .labs import TOP, LabError
-from .tree import declaration, make_global
-from .unit import COMMON, FRAMES
-
-FRAME_OF = {"host": "host", "launcher": "launcher"}
+from .tree import FLAVOURS, declaration, make_global
+from .unit import COMMON, is_guest, program_of
 
 
 def run(words, cwd=TOP):
@@ -31,11 +29,20 @@ def run(words, cwd=TOP):
                                                                         "replace")[-1500:]))
 
 
-def narrow(whole, to, functions):
-    """An object with only these names global, and nothing for a debugger."""
+def narrow(whole, to, functions, shared=False):
+    """
+    An object with only these names global, and nothing for a debugger.  shared: what else
+    is global in the file stays so, but gives way to the file that is linked.
+    """
     words = ["objcopy", "--strip-debug", "--discard-all"]
-    for name in functions:
+    for name in functions if not shared else ():
         words += ["--keep-global-symbol", name]
+    if shared:
+        p = subprocess.run(["nm", "--extern-only", "--defined-only", "--format=posix", whole],
+                           stdout=subprocess.PIPE, check=True)
+        for line in p.stdout.decode().splitlines():
+            if line.split()[0] not in functions:
+                words += ["--weaken-symbol", line.split()[0]]
     run(words + [whole, to])
 
 
@@ -46,11 +53,15 @@ def make(tree, exercises, folder):
     with tempfile.TemporaryDirectory(prefix="lg-reference-") as place:
         variants = {e.id: variant(tree, e) for e in exercises}
         modules = kernel_objects(exercises, variants, place, index)
+        kernels = teachos_objects(exercises, variants, place)
         for e in exercises:
             entry = {"declaration": prototypes(tree, e), "objects": {}}
-            for flavour, path in flavours(e, variants[e.id], place, modules).items():
+            found = flavours(tree, e, variants[e.id], place, modules)
+            found.update(kernels.get(e.id, {}))
+            for flavour, path in found.items():
                 name = "%s-%s.o" % (e.id, flavour)
-                narrow(path, os.path.join(folder, name), e.functions)
+                narrow(path, os.path.join(folder, name), e.functions,
+                       e.file.startswith("teachos/"))
                 entry["objects"][flavour] = name
             index["exercises"][e.id] = entry
     with open(os.path.join(folder, "index.json"), "w", encoding="utf-8") as f:
@@ -59,7 +70,8 @@ def make(tree, exercises, folder):
 
 
 def prototypes(tree, exercise):
-    return "\n".join(declaration(tree.regions[exercise.id].text, f) for f in exercise.functions)
+    return "\n".join(declaration(exercise.file, tree.regions[exercise.id].text, f)
+                     for f in exercise.functions)
 
 
 def variant(tree, exercise):
@@ -69,19 +81,32 @@ def variant(tree, exercise):
     """
     regions = markers.parse(tree.text(exercise.file), exercise.file)
     new = {r.exercise: prototypes(tree, tree.exercises[r.exercise]) for r in regions}
-    new[exercise.id] = prototypes(tree, exercise) + "\n" + make_global(
-        tree.regions[exercise.id].text, exercise.functions)
+    text = tree.regions[exercise.id].text
+    if not exercise.file.endswith(".asm"):
+        text = prototypes(tree, exercise) + "\n" + make_global(text, exercise.functions)
+    new[exercise.id] = text
     return markers.splice(tree.text(exercise.file), exercise.file, new)
 
 
-def flavours(e, text, place, modules):
+def frame_of(tree, e):
+    """The frame of the programs that need this file, or None."""
+    for lab in {x.lab.lab: x.lab for x in tree.exercises.values()}.values():
+        for t in [t for x in lab.exercises for t in x.tests if not is_guest(t.test)]:
+            program = program_of(lab, t.test)
+            if e.file in program.paths:
+                return program.frame
+    return None
+
+
+def flavours(tree, e, text, place, modules):
     """{flavour: object of the variant}"""
-    kind = e.file.split("/")[0]
-    found = {}
-    for flavour, flags in (("unit", COMMON + FRAMES[FRAME_OF[kind]]["flags"]),
-                           ("launcher", ["-std=gnu11", "-O2", "-pthread", "-Ilauncher"])):
-        if flavour == "launcher" and kind != "launcher":
-            continue
+    kind, frame = e.file.split("/")[0], frame_of(tree, e)
+    found, wanted = {}, {}
+    if frame:
+        wanted["unit"] = COMMON + frame["flags"]
+    if kind == "launcher":
+        wanted["launcher"] = ["-std=gnu11", "-O2", "-pthread", "-Ilauncher"]
+    for flavour, flags in wanted.items():
         to = os.path.join(place, "%s.%s" % (e.id, flavour))
         put(to + ".c", text.encode())
         run(["gcc"] + [x for x in flags if x not in ("-Wall", "-Wextra", "-g")] +
@@ -110,6 +135,24 @@ def kernel_objects(exercises, variants, place, index):
     os.remove(os.path.join(out, "Makefile"))
     run(["make", "-j2", "-C", kdir, "M=" + out] + [n + ".o" for n in names.values()])
     return {i: os.path.join(out, n + ".o") for i, n in names.items()}
+
+
+def teachos_objects(exercises, variants, place):
+    """{exercise id: {flavour: object}} as TeachOS's own Makefile makes them"""
+    mine = [e for e in exercises if e.file.startswith("teachos/")]
+    if not mine:
+        return {}
+    for folder in ("teachos", "include"):
+        shutil.copytree(os.path.join(TOP, folder), os.path.join(place, folder))
+    out, found, targets = os.path.join(place, "build", "teachos"), {}, []
+    for e in mine:
+        name = "exercise/%s%s" % (e.id, os.path.splitext(e.file)[1])
+        put(os.path.join(place, "teachos", name), variants[e.id].encode())
+        found[e.id] = {f: os.path.join(out, f, name + ".o") for f in FLAVOURS["teachos"]}
+        targets += found[e.id].values()
+    run(["make", "-j2", "-C", os.path.join(place, "teachos"),
+         "BUILD=" + os.path.join(place, "build")] + targets)
+    return found
 
 
 def solution_lines(tree, exercises):

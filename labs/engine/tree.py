@@ -16,9 +16,21 @@ import re
 from . import markers
 from .labs import TOP, LabError, known_exercises, read_text
 
+# What is built more than once: TeachOS's two kernels.
+FLAVOURS = {"teachos": ("2level", "pae")}
 
-def declaration(text, name):
-    """The prototype of function `name`, out of its definition in the reference."""
+
+def declaration(path, text, name):
+    """
+    The prototype of function `name`, out of its definition in the reference.  In assembly:
+    `extern`, and the region has to say `global` itself, since NASM wants one or the other.
+    """
+    if path.endswith(".asm"):
+        if not re.search(r"^%s:" % re.escape(name), text, re.M) or not re.search(
+                r"^\s*global\s[^;]*\b%s\b" % re.escape(name), text, re.M):
+            raise LabError("%s: no label %s; expected it in column 0, and `global %s` before it, "
+                           "both in the region" % (path, name, name))
+        return "extern %s" % name
     m = re.search(r"^((?:[A-Za-z_][^\n;{}()]*?[\s*]))?%s\(([^{};]*)\)\n\{" % re.escape(name),
                   text, re.M)
     if not m:
@@ -29,7 +41,7 @@ def declaration(text, name):
 
 
 def make_global(text, names):
-    """The same functions, for other files to call."""
+    """The same functions of a C file, for other files to call."""
     for name in names:
         m = re.search(r"^((?:[A-Za-z_][^\n;{}()]*?[\s*]))?%s\([^{};]*\)\n\{" % re.escape(name),
                       text, re.M)
@@ -80,10 +92,13 @@ class Tree:
         entry = self.index["exercises"].get(exercise.id)
         if not entry:
             return []
-        if flavour not in entry["objects"]:
-            raise LabError("this handout has no reference of exercise %s for %s; it has %s"
-                           % (exercise.id, flavour, ", ".join(entry["objects"])))
-        return [os.path.join(self.top, "labs", "reference", entry["objects"][flavour])]
+        found = []
+        for one in FLAVOURS.get(flavour, (flavour,)):
+            if one not in entry["objects"]:
+                raise LabError("this handout has no reference of exercise %s for %s; it has %s"
+                               % (exercise.id, one, ", ".join(entry["objects"])))
+            found.append(os.path.join(self.top, "labs", "reference", entry["objects"][one]))
+        return found
 
     def with_reference(self, path, student=None, flavour="unit"):
         """
@@ -104,7 +119,8 @@ class Tree:
 
     def callable(self, exercise, text):
         """In a handout the reference's objects call it, so it cannot be static."""
-        if self.is_handout and exercise.id in self.index["exercises"]:
+        if self.is_handout and exercise.id in self.index["exercises"] and \
+                not exercise.file.endswith(".asm"):
             for name in exercise.functions:
                 try:
                     text = make_global(text, [name])
@@ -118,4 +134,5 @@ class Tree:
     def student_file(self, exercise, text):
         """-> (text, objects): for a program with one region of the student's."""
         composed, objects = self.with_reference(exercise.file, {exercise.id: text})
-        return '#line 1 "%s"\n' % exercise.file + composed, objects
+        line = "%%line 0 %s\n" if exercise.file.endswith(".asm") else '#line 1 "%s"\n'
+        return line % exercise.file + composed, objects

@@ -28,6 +28,11 @@ FRAMES = {
     "host": {"tests": "tests/unit/host", "source": "host",
              "folders": ["host", "include", "tests/unit/host"],
              "flags": ["-Itests/unit/host", "-Ihost", "-Iinclude", "-fno-sanitize=alignment"]},
+    # Those files of TeachOS that know no processor: drivers, network.  Names are net/tcp.
+    "teachos": {"tests": "tests/unit/teachos", "source": "teachos",
+                "folders": ["teachos", "include", "tests/unit/teachos"],
+                "flags": ["-Itests/unit/teachos", "-Iteachos/drivers", "-Iteachos/net",
+                          "-Iteachos/user", "-Iinclude"]},
     "launcher": {"tests": "tests/unit/launcher", "source": "launcher",
                  "folders": ["launcher", "include", "tests/unit/launcher"],
                  "flags": ["-Itests/unit/launcher", "-Ilauncher"]},
@@ -66,9 +71,22 @@ class Program:
         self.needs = more.get("needs") or make.get(name + "_NEEDS") or make.get("PURE")
         self.ldflags = more.get("ldflags") or make.get(name + "_LDFLAGS", [])
         self.help = more.get("help", make.get("HELP", []))
+        if frame == "teachos" and "needs" not in more and self.needs:
+            # There they stand together, and a prefix says which folder a file is from.
+            self.help = [n for n in self.needs if "_" not in n]
+            self.needs = [n.replace("_", "/", 1) for n in self.needs if "_" in n]
         if not self.needs:
             raise LabError("%s: program %s: which sources does it need? expected 'needs'"
                            % (lab.where, key))
+
+
+    @property
+    def paths(self):
+        return ["%s/%s.c" % (self.frame["source"], n) for n in self.needs]
+
+
+def program_of(lab, test):
+    return Program(lab, test.rsplit("/", 1)[0])
 
 
 def headers_hash(top, folders):
@@ -136,8 +154,7 @@ def objects_of(program, tree, student):
     for name in program.help:
         path = "%s/%s.c" % (frame["tests"], name)
         found.append(trusted_object(path, read_text(os.path.join(TOP, path)), flags, headers, TOP))
-    for name in program.needs:
-        path = "%s/%s.c" % (frame["source"], name)
+    for path in program.paths:
         if path != student:
             text, more = tree.reference_file(path)
             found.append(trusted_object(path, text, flags, headers, TOP))
