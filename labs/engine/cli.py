@@ -117,15 +117,25 @@ def do_grade_submission(o):
     lab, tree = the_lab(o.lab), Tree()
     if tree.is_handout:
         raise LabError("a submission is graded in the course's own tree")
-    seed, answers = o.student_seed, ""
+    seed, said, answers, notes = o.student_seed, None, "", list(o.note)
     try:
         one = submission.Submission(o.path)
         regions = one.regions(lab, tree)
-        answers, seed = one.answers(lab), seed or str(one.seed() or "")[:64]
+        answers, said = one.answers(lab), one.seed()
     except LabError as error:       # not the machine's fault: no points, and the reason
         regions = {e.id: error for e in lab.exercises}
+    if not seed and said:
+        seed = said
+        notes.append("The seed, %s, is the submission's own word." % said)
+    elif said and said != seed and not notes:
+        notes.append("The submission says that its seed is %s; graded with %s." % (said, seed))
+    variant = staff_only("variant")
+    if seed and variant.needed(seed):
+        words = [os.path.abspath(w) if w in (o.path, o.results) else w for w in o.words]
+        words += [] if o.student_seed else ["--student-seed", seed]
+        return variant.run(seed, words + ["--note=" + n for n in notes])
     report = grading.grade(lab, tree, regions, seed=o.seed, path=o.results, who=o.who or "",
-                           answers=answers, student_seed=seed)
+                           answers=answers, student_seed=seed, notes=notes)
     grading.screen(report)
     return 0
 
@@ -139,6 +149,12 @@ def do_mutants(o):
 def do_handout(o):
     handout = staff_only("handout")
     seed = o.seed or "1"
+    if not submission.SEED.match(seed):
+        raise LabError("SEED=%s: expected a word of letters, digits and .@+-_" % seed)
+    variant = staff_only("variant")
+    if variant.needed(seed):
+        words = [os.path.abspath(w) if w == o.dest else w for w in o.words]
+        return variant.run(seed, words, ())
     status = handout.make(Tree(), o.dest, o.first, seed, not o.no_proof)
     if not status:
         print("the handout is in %s, with seed %s" % (o.dest, seed))
@@ -235,6 +251,7 @@ def main(arguments):
     p.add_argument("--results", metavar="FILE", help="Gradescope's results.json")
     p.add_argument("--who")
     p.add_argument("--student-seed", help="the seed of the student's handout, from your list")
+    p.add_argument("--note", action="append", default=[], help=argparse.SUPPRESS)
     p = command("grade-all", do_grade_all, "staff: a folder of submissions", "option", True)
     p.add_argument("dir")
     p.add_argument("-j", "--jobs", type=int, default=1)
@@ -253,6 +270,7 @@ def main(arguments):
     p.add_argument("--to")
     p.add_argument("--seed", type=int)
     o = parser.parse_args(arguments)
+    o.words = list(arguments)
     try:
         return o.run(o)
     except (LabError, markers.MarkerError) as error:

@@ -95,7 +95,7 @@ class Report:
 
 
 def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=True, path=None,
-          logs=None, who="", answers=None, stubs=False, student_seed=None):
+          logs=None, who="", answers=None, stubs=False, student_seed=None, notes=()):
     """
     regions: {exercise id: text, or an Exception that says why there is none}.  first: the
     exercises before this id are the reference's (and earn nothing).  stubs: run them, too,
@@ -103,6 +103,7 @@ def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=Tr
     """
     seed = seed if seed is not None else secrets.randbelow(1 << 31) | 1
     report = Report(lab, seed, path, who)
+    report.notes += notes
     begun = [e for e in lab.exercises if not (first and before(e.id, first))]
     verdicts, texts = {}, {}
 

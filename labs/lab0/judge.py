@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What the Guest of lab 0 should have made the Host count."""
 
+from engine.abi import number
 
-def counts(number):
+
+def counts(digits):
     """The six counts that are in a number."""
-    return [(number >> 4 * k & 15) + 3 for k in range(6)]
+    return [(digits >> 4 * k & 15) + 3 for k in range(6)]
 
 
 def day(nonce, output, status, stats):
     """lab0-day.asm.  -> None, or what is wrong."""
     ts, queued, bad, ports, trap, interrupt = counts(nonce)
     for what, got, want in (
-            ("direct calls of TS", stats["hypercall_direct"][8], ts),
-            ("queued calls of SET_CLOCKEVENT", stats["hypercall_ring"][9], queued),
+            ("direct calls of TS", stats["hypercall_direct"][number("TS")], ts),
+            ("queued calls of SET_CLOCKEVENT", stats["hypercall_ring"][number("SET_CLOCKEVENT")], queued),
             ("#UD reflected", stats["reflected"][6], bad),
             ("IN finished by the Host", stats["in_emulated"], ports),
             ("int 0x80 delivered directly", stats["direct"][0x80], trap),

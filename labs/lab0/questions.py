@@ -3,6 +3,8 @@
 
 import random
 
+from engine.abi import number as call
+
 
 def ask(seed):
     r = random.Random("lab0/%s" % seed)
@@ -15,11 +17,12 @@ Predict, then run:
     %s
 
 and look into day.json. (labs/lab0/inmates/lab0-day.asm says what the number means.)
-How many hypercalls of TS (number 8) does the Host count as direct?
-""" % run
+How many hypercalls of TS (number %d) does the Host count as direct?
+""" % (run, call("TS"))
     return [
         ("0.a", first, ts),
-        ("0.b", "\nThe same run: how many calls of SET_CLOCKEVENT (9) come from the ring?\n", queued),
+        ("0.b", "\nThe same run: how many calls of SET_CLOCKEVENT (%d) come from the ring?\n"
+         % call("SET_CLOCKEVENT"), queued),
         ("0.c", "\nHow many #UD (vector 6) does the Host reflect to the Guest?\n", bad),
         ("0.d", "\nHow many IN instructions does the Host finish (in_emulated)?\n", ports),
         ("0.e", "\nHow many of the system calls (vector 0x80) does the Switcher deliver directly?\n",

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What the Guests of lab 6 should have made the Host count, worked out without a Host."""
 
+from engine.abi import number, ring_size
+
 CALLS = 3000
-TS, CLOCKEVENT, FLUSH_TLB, FLUSH_ASYNC, SEND_INTERRUPTS = 8, 9, 5, 0, 19
+TS, CLOCKEVENT, FLUSH_TLB, FLUSH_ASYNC, SEND_INTERRUPTS = map(
+    number, ("TS", "SET_CLOCKEVENT", "FLUSH_TLB", "FLUSH_ASYNC", "SEND_INTERRUPTS"))
 
 
 def tally(nonce, output, status, stats):
@@ -12,7 +15,7 @@ def tally(nonce, output, status, stats):
     state, left, queued = nonce & 0xffffffff, CALLS, 0
     while left > 0:
         state = (state * 1664525 + 1013904223) & 0xffffffff
-        if queued == 64:
+        if queued == ring_size():
             direct[FLUSH_ASYNC] += 1
             queued = 0
         else:
@@ -25,11 +28,11 @@ def tally(nonce, output, status, stats):
     direct[FLUSH_ASYNC] += 1
     if status != 0:
         return "the Guest did not power off: status %d" % status
-    for number in (TS, CLOCKEVENT, FLUSH_TLB, FLUSH_ASYNC, SEND_INTERRUPTS):
+    for call in (TS, CLOCKEVENT, FLUSH_TLB, FLUSH_ASYNC, SEND_INTERRUPTS):
         for what, want, got in (("from the ring", ring, stats["hypercall_ring"]),
                                 ("directly", direct, stats["hypercall_direct"])):
             # The library makes calls of its own, directly, before main: not these.
-            if got[number] != want[number] and not (what == "directly" and number == FLUSH_TLB):
+            if got[call] != want[call] and not (what == "directly" and call == FLUSH_TLB):
                 return "hypercall %d came %d times %s, expected %d" % (
-                    number, got[number], what, want[number])
+                    call, got[call], what, want[call])
     return None

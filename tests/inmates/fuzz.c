@@ -263,14 +263,15 @@ static void fuzz_descriptors(void)
 static void fuzz_ring(void)
 {
 	for (int i = 0; i < 5000; i++) {
-		uint32_t n = below(64);
+		uint32_t n = below(LHCALL_RING_SIZE);
 
-		lguest_block.hcalls[n].number = below(50) ? (below(2) ? 0 : 8) : draw() & 31;
+		lguest_block.hcalls[n].number = !below(50) ? draw() & 31 :
+			below(2) ? LHCALL_FLUSH_ASYNC : LHCALL_TS;
 		lguest_block.hcalls[n].arg1 = nasty();
 		lguest_block.hcalls[n].arg2 = nasty();
 		lguest_block.hcalls[n].arg3 = nasty();
 		lguest_block.hcalls[n].arg4 = nasty();
-		lguest_block.hcall_status[below(64)] = below(2) ? 0 : draw();
+		lguest_block.hcall_status[below(LHCALL_RING_SIZE)] = below(2) ? 0 : draw();
 		if (below(8) == 0)
 			hcall(LHCALL_FLUSH_ASYNC, 0, 0, 0, 0);
 	}

@@ -2,7 +2,7 @@
 ; The ring of calls that can wait: order, wrapping, status bytes, and that it is run
 ; before the direct call.  ABI.md 2.1, 3.3.
 ; output: first second third direct
-; output: wrapped 62 63 0 1
+; output: wrapped -2 -1 0 1
 %include "lib.inc"
 
 %include "queue.inc"
@@ -12,7 +12,7 @@ busy:
 	push	ecx
 	push	edx
 	xor	eax, eax
-	mov	ecx, 63
+	mov	ecx, RING_SIZE - 1
 .next:	cmp	byte [lg + lgd.status + ecx], 0xff
 	je	.free
 	inc	eax
@@ -56,25 +56,25 @@ main:
 	mov	dword [ring_next], 4
 	SET_GATE 5, trap_stubs + 5 * 16, GATE_INT	; the ring took the gate away
 
-	; Sixty-four at once, from 4 to 3: the whole ring, across the end.
-	mov	ecx, 64
+	; As many as there are slots, from 4 to 3: the whole ring, across the end.
+	mov	ecx, RING_SIZE
 .fill:	QUEUE	HC_SET_STACK, KDS, trap_stack_top, 2, 0
 	loop	.fill
 	call	busy
-	CHECK_EQ eax, 64, "sixty-four entries queued"
+	CHECK_EQ eax, RING_SIZE, "all slots queued"
 	HCALL	HC_FLUSH_ASYNC
 	call	busy
-	CHECK_EQ eax, 0, "sixty-four entries done"
+	CHECK_EQ eax, 0, "all slots done"
 	CHECK_EQ [ring_next], 4, "and the index is where it was"
 
 	; Order across the wrap: the last write to a gate wins; it is the one of slot 1.
-	mov	ecx, 58
+	mov	ecx, RING_SIZE - 6
 .move:	QUEUE	HC_FLUSH_ASYNC, 0, 0, 0, 0
 	loop	.move
 	HCALL	HC_FLUSH_ASYNC
-	CHECK_EQ [ring_next], 62, "slot 62 is next"
-	QUEUE	HC_NOTIFY, .w62, 0, 0, 0
-	QUEUE	HC_NOTIFY, .w63, 0, 0, 0
+	CHECK_EQ [ring_next], RING_SIZE - 2, "the last slot but one is next"
+	QUEUE	HC_NOTIFY, .before, 0, 0, 0
+	QUEUE	HC_NOTIFY, .last, 0, 0, 0
 	QUEUE	HC_NOTIFY, .w0, 0, 0, 0
 	QUEUE	HC_NOTIFY, .w1, 0, 0, 0
 	HCALL	HC_NOTIFY, .nl
@@ -128,8 +128,8 @@ main:
 .second: db	"second ", 0
 .third:	db	"third ", 0
 .direct: db	"direct", 10, 0
-.w62:	db	"wrapped 62 ", 0
-.w63:	db	"63 ", 0
+.before:	db	"wrapped -2 ", 0
+.last:	db	"-1 ", 0
 .w0:	db	"0 ", 0
 .w1:	db	"1", 0
 .nl:	db	10, 0

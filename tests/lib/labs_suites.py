@@ -226,6 +226,61 @@ def labs_handout(wanted):
     return results
 
 
+# Run in the tree of a seed: the reference of 6.6, and the same with 64 for a name.
+IN_A_VARIANT = """
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1] + "/labs")
+from engine import unit
+from engine.tree import Tree
+tree = Tree()
+e = tree.exercises["6.6"]
+tests = [t for t in e.tests if t.test == "host/ring/full_ring"]
+for text in (tree.mine(e), tree.mine(e).replace("LHCALL_RING_SIZE", "64")):
+    print(unit.try_exercise(e, tree, text, 1, tests)[tests[0].test].word)
+"""
+
+
+def labs_seeds(wanted):
+    """A seed changes the numbers everywhere; the seed 1 changes nothing; who copies, fails."""
+    from engine import parameters, variant
+    results, prefix, seen = [], "labs/seeds", []
+    results.append(same(prefix + "/none is the ABI", not variant.needed("1") and
+                        not variant.needed(None) and variant.needed("anna"),
+                        "the seed 1 wants another tree"))
+    names = {v: k for k, v in parameters.INMATES.items()}
+    for seed in ("anna", "bert"):
+        with variant.locked(variant.folder(seed)):
+            tree = os.path.join(variant.make(seed), "tree")
+
+        def numbers(path, pattern, tree=tree):
+            with open(os.path.join(tree, path), encoding="utf-8") as f:
+                return {names.get(n, n): int(k) for n, k in
+                        (sorted(m, key=str.isdigit) for m in re.findall(pattern, f.read(), re.M))}
+        header = numbers("include/lguest.h", r"^#define LHCALL_(?!COUNT|RING)(\w+)\s+(\d+)\s")
+        found = {"docs/ABI.md": numbers("docs/ABI.md", r"^\| (\d+) \| ([A-Z_]{2,}) \|"),
+                 "tests/inmates/lib.inc": numbers("tests/inmates/lib.inc",
+                                                  r"^HC_(\w+)\s+equ (\d+)$")}
+        for path, there in found.items():
+            results.append(same("%s/%s, %s" % (prefix, seed, path), there == header and
+                                len(header) == 17, "%s, but lguest.h %s" % (there, header)))
+        p = subprocess.run(["gcc", "-fsyntax-only", "-x", "c", "-I", os.path.join(tree, "include"),
+                            "-include", "lguest.h", "/dev/null"], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
+        results.append(same("%s/%s, the layout" % (prefix, seed), p.returncode == 0,
+                            p.stdout.decode()[-300:]))
+        seen.append(header)
+    results.append(same(prefix + "/two are different", seen[0] != seen[1], str(seen[0])))
+    p = subprocess.run([sys.executable, "-c", IN_A_VARIANT, tree], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, timeout=200, env=dict(
+                           os.environ, BUILD=os.path.join(tree, "..", "build")))
+    results.append(same(prefix + "/names pass, somebody's numbers do not",
+                        p.stdout.decode().split() == ["PASS", "FAIL"], p.stdout.decode()[-300:]))
+    for seed in ("anna", "bert"):
+        variant.forget(seed)
+    return results
+
+
 def labs_submission(dest, folder, env):
     """submit6 there, graded here; and one that is damaged."""
     results, prefix = [], "labs/submission"

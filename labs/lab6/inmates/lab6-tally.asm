@@ -28,8 +28,10 @@ main:
 	mov	dword [edi + 16], 0
 	mov	byte [lg + lgd.status + ebx], 0
 	inc	ebx
-	and	ebx, 63
-	mov	[next], ebx
+	cmp	ebx, RING_SIZE
+	jb	.inside
+	xor	ebx, ebx
+.inside: mov	[next], ebx
 	jmp	.next
 .full:	HCALL	HC_FLUSH_ASYNC
 	jmp	.chosen

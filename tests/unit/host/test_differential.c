@@ -306,9 +306,9 @@ static void change_ptes(struct guest *g)
 			call(g, LHCALL_SET_PTE, is_kernel(g, region) ? 0 : g->root[root], gva, 0);
 		} else if (how == 3) {
 			slot = g->w->lg.ring_cursor + i;
-			data->hcalls[slot % 64] = (struct hcall_args){
+			data->hcalls[slot % LHCALL_RING_SIZE] = (struct hcall_args){
 				LHCALL_SET_PTE, g->root[root], gva, new, new >> 32 };
-			data->hcall_status[slot % 64] = 0;
+			data->hcall_status[slot % LHCALL_RING_SIZE] = 0;
 		}
 	}
 	if (how == 3)

@@ -29,7 +29,7 @@ static void scene_new(struct scene *s, u32 mode)
 	s->below = world_frame(s->w);		/* not in order: not contiguous */
 	guest_map(s->w, s->root, V - 4096, s->below * 4096 | 0x63);
 	guest_map(s->w, s->root, V, s->above * 4096 | 0x63);
-	check(world_hypercall(s->w, 4, s->root, 0, 0, 0) == ENTERS, "%s", s->w->lg.text);
+	check(world_hypercall(s->w, LHCALL_NEW_PGTABLE, s->root, 0, 0, 0) == ENTERS, "%s", s->w->lg.text);
 	check(s->w->lg.pae == (mode == 2), "table format");
 }
 
@@ -165,7 +165,7 @@ static u32 any_image(void)
 
 static void load_gate(struct world *w, u32 vector, u32 offset, u32 type)
 {
-	check(world_hypercall(w, 6, vector, offset & 0xffff,
+	check(world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, vector, offset & 0xffff,
 			      (offset & 0xffff0000) | 0xe000 | type << 8, 0) == ENTERS,
 	      "%s", w->lg.text);
 }

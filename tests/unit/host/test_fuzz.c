@@ -95,7 +95,12 @@ static void scribble_tables(struct guest *g)
 /* A hypercall: any, with arguments that it may survive, as a rule. */
 static struct hcall_args call(struct guest *g)
 {
-	static const u8 numbers[] = { 0, 4, 5, 6, 7, 8, 9, 10, 14, 14, 14, 15, 16, 17, 18, 19 };
+	static const u8 numbers[] = {
+		LHCALL_FLUSH_ASYNC, LHCALL_NEW_PGTABLE, LHCALL_FLUSH_TLB,
+		LHCALL_LOAD_IDT_ENTRY, LHCALL_SET_STACK, LHCALL_TS, LHCALL_SET_CLOCKEVENT,
+		LHCALL_HALT, LHCALL_SET_PTE, LHCALL_SET_PTE, LHCALL_SET_PTE, LHCALL_SET_PGD,
+		LHCALL_LOAD_TLS, LHCALL_NOTIFY, LHCALL_LOAD_GDT_ENTRY, LHCALL_SEND_INTERRUPTS,
+	};
 	struct hcall_args a = { numbers[below(16)], value(g), value(g), value(g), value(g) };
 
 	if (g->w->lg.pae && chance(10))
@@ -150,11 +155,12 @@ static void scribble(struct guest *g)
 		break;
 	case 1:		/* struct lguest_data, a bit of it */
 		for (i = 0; i < 4; i++)
-			g->w->ram[g->data_gpa + (mad() ? below(1392) : below(24))] = random32();
+			g->w->ram[g->data_gpa + (mad() ? below(sizeof(struct lguest_data)) : below(24))] = random32();
 		break;
 	case 2:		/* the ring */
 		for (i = 0; i < n; i++) {
-			u32 slot = chance(50) ? (g->w->lg.ring_cursor + i) % 64 : below(64);
+			u32 slot = chance(50) ? (g->w->lg.ring_cursor + i) %
+				   LHCALL_RING_SIZE : below(LHCALL_RING_SIZE);
 
 			g->w->lg.data->hcalls[slot] = call(g);
 			g->w->lg.data->hcall_status[slot] = chance(60) ? 0 : random32();
@@ -194,13 +200,13 @@ static struct guest fresh(void)
 		guest_set_entry(g.w, guest_pde_gpa(g.w, g.root[i], STACK), table << 12 | 0x63);
 	for (i = 0; i < 256; i++)
 		if (chance(99))
-			world_hypercall(g.w, 6, i, 0x5000 + i,
+			world_hypercall(g.w, LHCALL_LOAD_IDT_ENTRY, i, 0x5000 + i,
 					0x8e00 | below(4) << 13 | below(2) << 8, 0);
 	g.w->lg.pae = false;
 	g.w->lg.pages->esp1 = 0x8000;
 	g.w->lg.pages->ss1 = 0x69;
 	if (chance(80)) {
-		world_hypercall(g.w, 4, g.root[0], 0, 0, 0);
+		world_hypercall(g.w, LHCALL_NEW_PGTABLE, g.root[0], 0, 0, 0);
 		g.w->lg.pages->esp1 = STACK + 8192;
 	}
 	for (i = 0; i < LG_GDT_WORDS; i++)
@@ -365,7 +371,7 @@ static void table_storms(void **state)
 	(void)state;
 	for (round = 0; round < 40; round++) {
 		g = fresh();
-		world_hypercall(g.w, 6, 14, 0x5000, 0x8e00, 0);
+		world_hypercall(g.w, LHCALL_LOAD_IDT_ENTRY, 14, 0x5000, 0x8e00, 0);
 		for (step = 0; step < 600 && !g.w->lg.over; step++) {
 			u32 root = g.root[below(4)], at = gva(&g);
 			u32 pte = entry(&g, false) & ~0x80ull;
@@ -378,11 +384,11 @@ static void table_storms(void **state)
 			if (pte >> 12 >= FRAMES)
 				pte = 0;
 			switch (below(8)) {
-			case 0: s = world_hypercall(g.w, 4, root, 0, 0, 0); break;
-			case 1: s = world_hypercall(g.w, 15, root, below(4), 0, 0); break;
-			case 2: s = world_hypercall(g.w, 5, below(2), 0, 0, 0); break;
+			case 0: s = world_hypercall(g.w, LHCALL_NEW_PGTABLE, root, 0, 0, 0); break;
+			case 1: s = world_hypercall(g.w, LHCALL_SET_PGD, root, below(4), 0, 0); break;
+			case 2: s = world_hypercall(g.w, LHCALL_FLUSH_TLB, below(2), 0, 0, 0); break;
 			case 3: case 4:
-				s = world_hypercall(g.w, 14, root, at, pte, 0);
+				s = world_hypercall(g.w, LHCALL_SET_PTE, root, at, pte, 0);
 				break;
 			default:
 				g.w->lg.pages->cr2 = at;

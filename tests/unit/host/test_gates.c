@@ -107,7 +107,7 @@ static void past_the_end(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(world_hypercall(w, 6, bad[i], 0x1234, 0x8e00, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, bad[i], 0x1234, 0x8e00, 0), DEAD);
 		snprintf(words, sizeof(words), "Setting idt entry %u", bad[i]);
 		expect_dead(w, LG_TRAP_VECTOR, words);
 		assert_int_equal(w->tolds, 0);
@@ -122,7 +122,7 @@ static void task_gate_for_8(void **state)
 	struct world *w = fresh();
 
 	(void)state;
-	assert_int_equal(world_hypercall(w, 6, 8, 0xf8 << 16, 0x8500, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 8, 0xf8 << 16, 0x8500, 0), ENTERS);
 	world_free(w);
 }
 
@@ -140,7 +140,7 @@ static void reflected_or_dead(void **state)
 			if (vector == 0x1f || vector == 14 || vector == 7 || vector == 13)
 				continue;
 			if (loaded)
-				world_hypercall(w, 6, vector, 0x4000 + vector, 0x00108e00, 0);
+				world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, vector, 0x4000 + vector, 0x00108e00, 0);
 			regs->cs = 0x61;
 			regs->esp = 0x8000;
 			regs->eip = 0x654321;
@@ -168,7 +168,7 @@ static void syscall_through_interrupt_gate(void **state)
 	struct lg_trap_frame *regs = lg_regs(&w->lg);
 
 	(void)state;
-	world_hypercall(w, 6, 0x80, 0x5678, 0x0010ee00, 0);
+	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 0x80, 0x5678, 0x0010ee00, 0);
 	assert_int_equal(w->gate_dpl[0x80], 3);
 	assert_int_equal(w->gate_handler[0x80], 0);
 	w->lg.data->irq_enabled = 0x200;
@@ -187,16 +187,16 @@ static void device_not_available(void **state)
 	struct lg_trap_frame *regs = lg_regs(&w->lg);
 
 	(void)state;
-	world_hypercall(w, 6, 7, 0x7000, 0x00108e00, 0);
+	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 7, 0x7000, 0x00108e00, 0);
 	regs->esp = 0x8000;
 	assert_int_equal(world_trap(w, 7, 0), ENTERS);
 	assert_int_equal(regs->eip, WORLD_EIP);		/* the Host's own affair */
-	world_hypercall(w, 8, 8, 0, 0, 0);
+	world_hypercall(w, LHCALL_TS, 8, 0, 0, 0);
 	assert_true(w->ts);
 	assert_int_equal(world_trap(w, 7, 0), ENTERS);
 	assert_int_equal(regs->eip, 0x107000);
 	assert_int_equal(regs->esp, 0x8000 - 12);
-	world_hypercall(w, 8, 0, 0, 0, 0);
+	world_hypercall(w, LHCALL_TS, 0, 0, 0, 0);
 	assert_false(w->ts);
 	world_free(w);
 }
@@ -228,7 +228,7 @@ static void last_exits(void **state)
 	u32 i, first = w->lg.exits;
 
 	(void)state;
-	world_hypercall(w, 6, 6, 0x4000, 0x8e00, 0);
+	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 6, 0x4000, 0x8e00, 0);
 	for (i = 0; i < 40; i++) {
 		regs->cs = 0x61;
 		regs->esp = 0x8000 + i % 8 * 0x1000;

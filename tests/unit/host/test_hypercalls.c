@@ -28,8 +28,10 @@ static void init_fills_in(void **state)
 {
 	struct world_plan plan = usual;
 	struct world *w;
-	u8 before[1392], after[1392];
-	u32 sec, nsec, gpas[] = { WORLD_DATA, 0x1fcd, 0x3001, MEMORY - 1392, 0x2a90 }, i, b;
+	u8 before[sizeof(struct lguest_data)], after[sizeof(struct lguest_data)];
+	const u32 reserve_mem = offsetof(struct lguest_data, reserve_mem);
+	const u32 tsc_khz = offsetof(struct lguest_data, tsc_khz);
+	u32 sec, nsec, gpas[] = { WORLD_DATA, 0x1fcd, 0x3001, MEMORY - sizeof(before), 0x2a90 }, i, b;
 
 	(void)state;
 	plan.raw = true;
@@ -38,19 +40,20 @@ static void init_fills_in(void **state)
 		memset(w->ram + MEMORY / 2, 0xa5, MEMORY / 4);
 		world_data(w, gpas[i], &plan);
 		world_read(w, gpas[i], before, sizeof(before));
-		check(world_hypercall(w, 1, gpas[i], junk(), junk(), junk()) == ENTERS, "%s",
+		check(world_hypercall(w, LHCALL_LGUEST_INIT, gpas[i], junk(), junk(), junk()) == ENTERS, "%s",
 		      w->lg.text);
 		world_read(w, gpas[i], after, sizeof(after));
 		memcpy(&sec, after + 12, 4);
 		memcpy(&nsec, after + 16, 4);
 		/* The test's clock: its nanoseconds follow from its seconds (world.c). */
 		check(sec > 1600000000 && nsec == sec % 1000000000, "time is %u.%09u", sec, nsec);
-		assert_int_equal(world_get32(w, gpas[i] + 1368), 0x400000);	/* reserve_mem */
-		assert_int_equal(world_get32(w, gpas[i] + 1372), 2893210);	/* tsc_khz */
+		assert_int_equal(world_get32(w, gpas[i] + reserve_mem), 0x400000);
+		assert_int_equal(world_get32(w, gpas[i] + tsc_khz), 2893210);
 		for (b = 0; b < sizeof(after); b++)	/* nothing else is touched */
-			if (!(b >= 12 && b < 20) && !(b >= 1368 && b < 1376))
+			if (!(b >= 12 && b < 20) && !(b >= reserve_mem && b < reserve_mem + 4) &&
+			    !(b >= tsc_khz && b < tsc_khz + 4))
 				check(before[b] == after[b], "INIT wrote to byte %u", b);
-		assert_int_equal(w->lg.stats.hypercall_direct[1], 1);
+		assert_int_equal(w->lg.stats.hypercall_direct[LHCALL_LGUEST_INIT], 1);
 		world_free(w);
 	}
 }
@@ -65,11 +68,11 @@ static void init_leaves_the_ring(void **state)
 	plan.raw = true;
 	w = world_new(&plan);
 	memset(w->ram + WORLD_DATA + 24, 0, 6);
-	world_put32(w, WORLD_DATA + 88, LHCALL_SET_CLOCKEVENT);
-	assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), ENTERS);
+	world_put32(w, WORLD_DATA + offsetof(struct lguest_data, hcalls), LHCALL_SET_CLOCKEVENT);
+	assert_int_equal(world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0), ENTERS);
 	assert_int_equal(w->tolds, 0);
 	assert_int_equal(w->ram[WORLD_DATA + 24], 0);
-	assert_int_equal(world_hypercall(w, 0, 0, 0, 0, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, LHCALL_FLUSH_ASYNC, 0, 0, 0, 0), ENTERS);
 	assert_int_equal(w->tolds, 1);
 	assert_int_equal(w->ram[WORLD_DATA + 24 + 5], 0xff);
 	world_free(w);
@@ -77,8 +80,9 @@ static void init_leaves_the_ring(void **state)
 
 static void init_refused(void **state)
 {
-	static const u32 outside[] = { MEMORY - 1391, MEMORY - 1, MEMORY, 0xffffffff, 0xfffffa90,
-				       0x80000000, 0xfffff000 };
+	static const u32 size = sizeof(struct lguest_data);
+	const u32 outside[] = { MEMORY - size + 1, MEMORY - 1, MEMORY, 0xffffffff, 0 - size,
+				0x80000000, 0xfffff000 };
 	static const u32 kernel[] = { 0xffc00000, 0xffc00001, 0xffffffff };
 	static const u32 syscalls[] = { 0, 0x40, 0x81, 0x180, 0xffffffff };
 	struct world_plan plan = usual;
@@ -89,25 +93,26 @@ static void init_refused(void **state)
 	plan.raw = true;
 	for (i = 0; i < 7; i++) {
 		w = world_new(&plan);
-		assert_int_equal(world_hypercall(w, 1, outside[i], 0, 0, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_LGUEST_INIT, outside[i], 0, 0, 0), DEAD);
 		expect_dead(w, LG_HC_BAD_DATA, "bad guest page");
 		world_free(w);
 	}
 	for (i = 0; i < 3; i++) {
 		plan.kernel_address = kernel[i];
 		w = world_new(&plan);
-		assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0), DEAD);
 		expect_dead(w, LG_HC_BAD_KERNEL, "bad kernel address 0xff");
 		world_free(w);
 	}
 	plan.kernel_address = 0xffbfffff;	/* the last good one */
 	w = world_new(&plan);
-	assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0), ENTERS);
 	world_free(w);
 	for (i = 0; i < 5; i++) {
 		w = world_new(&plan);
-		world_put32(w, WORLD_DATA + 1388, syscalls[i]);
-		assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), DEAD);
+		world_put32(w, WORLD_DATA + offsetof(struct lguest_data, syscall_vec),
+			    syscalls[i]);
+		assert_int_equal(world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0), DEAD);
 		expect_dead(w, LG_HC_BAD_SYSCALL, "bad syscall vector");
 		world_free(w);
 	}
@@ -118,11 +123,11 @@ static void init_twice(void **state)
 	struct world *w = fresh();
 
 	(void)state;
-	assert_int_equal(world_hypercall(w, 1, WORLD_DATA, 0, 0, 0), DEAD);
+	assert_int_equal(world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0), DEAD);
 	expect_dead(w, LG_HC_INIT_TWICE, "already have lguest_data");
 	world_free(w);
 	w = fresh();
-	assert_int_equal(world_hypercall(w, 1, 0x5000, 0, 0, 0), DEAD);
+	assert_int_equal(world_hypercall(w, LHCALL_LGUEST_INIT, 0x5000, 0, 0, 0), DEAD);
 	expect_dead(w, LG_HC_INIT_TWICE, "already have lguest_data");
 	world_free(w);
 }
@@ -137,7 +142,7 @@ static void before_init(void **state)
 	(void)state;
 	plan.raw = true;
 	for (number = 0; number < 40; number++) {
-		if (number == 1)
+		if (number == LHCALL_LGUEST_INIT)
 			continue;
 		w = world_new(&plan);
 		assert_int_equal(world_hypercall(w, number, junk(), junk(), junk(), junk()), DEAD);
@@ -152,8 +157,9 @@ static void before_init(void **state)
 
 static void unknown_numbers(void **state)
 {
-	static const u32 numbers[] = { 3, 11, 12, 13, 20, 21, 64, 255, 256, 0x7fffffff, 0x80000000,
-				       0x80000001, 0xffffffff, 0x100 + 9 };
+	static const u32 numbers[] = { 3, 11, 12, LHCALL_SET_PMD, 20, 21, 64, 255, 256, 0x7fffffff,
+				       0x80000000, 0x80000001, 0xffffffff,
+				       0x100 + LHCALL_SET_CLOCKEVENT };
 	char words[64];
 	struct world *w;
 	u32 i, in_ring;
@@ -161,7 +167,7 @@ static void unknown_numbers(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		for (in_ring = 0; in_ring < 2; in_ring++) {
-			w = fresh();		/* 13, SET_PMD, is unknown without PAE */
+			w = fresh();		/* SET_PMD is unknown without PAE */
 			if (in_ring) {
 				w->lg.data->hcalls[0].number = numbers[i];
 				w->lg.data->hcall_status[0] = 0;
@@ -186,18 +192,19 @@ static void junk_is_ignored(void **state)
 	lg_regs(&w->lg)->esp = 0x9000;
 	for (i = 0; i < 2000; i++) {
 		world_forget(w);
-		assert_int_equal(world_hypercall(w, 0, junk(), junk(), junk(), junk()), ENTERS);
-		assert_int_equal(world_hypercall(w, 19, junk(), junk(), junk(), junk()), ENTERS);
-		assert_int_equal(world_hypercall(w, 5, i & 1, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_FLUSH_ASYNC, junk(), junk(), junk(), junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_SEND_INTERRUPTS, junk(), junk(), junk(),
+						 junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_FLUSH_TLB, i & 1, junk(), junk(), junk()), ENTERS);
 		assert_int_equal(w->tolds, 0);
-		assert_int_equal(world_hypercall(w, 9, i, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_SET_CLOCKEVENT, i, junk(), junk(), junk()), ENTERS);
 		assert_int_equal(w->timer, i);
-		assert_int_equal(world_hypercall(w, 8, i & 8, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_TS, i & 8, junk(), junk(), junk()), ENTERS);
 		assert_int_equal(w->ts, !!(i & 8));
-		assert_int_equal(world_hypercall(w, 17, i + 1, junk(), junk(), junk()), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_NOTIFY, i + 1, junk(), junk(), junk()), ENTERS);
 		assert_int_equal(w->told[w->tolds - 1].what, TOLD_NOTIFY);
 		assert_int_equal(w->told[w->tolds - 1].a, i + 1);
-		assert_int_equal(world_hypercall(w, 10, junk(), junk(), junk(), junk()), SLEEPS);
+		assert_int_equal(world_hypercall(w, LHCALL_HALT, junk(), junk(), junk(), junk()), SLEEPS);
 		w->lg.data->blocked_interrupts = ~1u;
 		lg_irq_raise(&w->lg, 0);
 		assert_int_equal(world_enter(w), ENTERS);
@@ -215,8 +222,8 @@ static void notify(void **state)
 
 	(void)state;
 	for (i = 0; i < 5; i++)
-		assert_int_equal(world_hypercall(w, 17, values[i], 0, 0, 0), ENTERS);
-	assert_int_equal(world_hypercall(w, 17, 0, 0, 0, 0), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_NOTIFY, values[i], 0, 0, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, LHCALL_NOTIFY, 0, 0, 0, 0), ENTERS);
 	assert_int_equal(w->tolds, 5);
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(w->told[i].what, TOLD_NOTIFY);
@@ -233,14 +240,14 @@ static void timer(void **state)
 
 	(void)state;
 	for (i = 0; i < 6; i++)
-		assert_int_equal(world_hypercall(w, 9, values[i], 0, 0, 0), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_SET_CLOCKEVENT, values[i], 0, 0, 0), ENTERS);
 	assert_int_equal(w->tolds, 6);
 	for (i = 0; i < 6; i++)
 		check(w->told[i].what == TOLD_TIMER && w->told[i].a == values[i], "timer %u", i);
 	assert_int_equal(w->lg.stats.scalar[LG_STAT_timer_armed], 4);
 	/* 0 cancels, but what has expired already stays (ABI.md 4). */
 	lg_irq_raise(&w->lg, 0);
-	world_hypercall(w, 9, 0, 0, 0, 0);
+	world_hypercall(w, LHCALL_SET_CLOCKEVENT, 0, 0, 0, 0);
 	assert_int_equal(w->lg.irqs, 1);
 	world_free(w);
 }
@@ -262,7 +269,7 @@ static void shutdown_strings(void **state)
 				memset(text, 'a' + length % 26, sizeof(text));
 				text[length] = '\0';
 				world_write(w, gpas[i], text, 128);
-				assert_int_equal(world_hypercall(w, 2, gpas[i], how, junk(),
+				assert_int_equal(world_hypercall(w, LHCALL_SHUTDOWN, gpas[i], how, junk(),
 								 junk()), DEAD);
 				assert_int_equal(w->lg.over, how == 2 ? LG_RUN_RESTART :
 						 LG_RUN_POWEROFF);
@@ -281,7 +288,7 @@ static void shutdown_without_end(void **state)
 
 	(void)state;
 	memset(w->ram + 0x5fa0, 'x', 4096);
-	assert_int_equal(world_hypercall(w, 2, 0x5fa0, 1, 0, 0), DEAD);
+	assert_int_equal(world_hypercall(w, LHCALL_SHUTDOWN, 0x5fa0, 1, 0, 0), DEAD);
 	assert_int_equal(strlen(w->lg.text), 127);
 	assert_int_equal(strspn(w->lg.text, "x"), 127);
 	world_free(w);
@@ -297,13 +304,13 @@ static void shutdown_unreadable(void **state)
 	(void)state;
 	for (i = 0; i < 5; i++) {
 		w = fresh();
-		assert_int_equal(world_hypercall(w, 2, bad[i], 1, 0, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_SHUTDOWN, bad[i], 1, 0, 0), DEAD);
 		snprintf(words, sizeof(words), "bad read address %#x len 128", bad[i]);
 		expect_dead(w, LG_MEM_READ, words);
 		world_free(w);
 
 		w = fresh();
-		assert_int_equal(world_hypercall(w, 2, bad[i], 2, 0, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_SHUTDOWN, bad[i], 2, 0, 0), DEAD);
 		check(w->lg.over == LG_RUN_RESTART, "restart at %#x: %u, %s", bad[i], w->lg.over,
 		      w->lg.text);
 		assert_int_equal(strlen(w->lg.text), 0);
@@ -321,24 +328,24 @@ static void set_stack(void **state)
 	(void)state;
 	for (ss = 0; ss < 512; ss++) {
 		if ((ss & 3) == 1) {
-			assert_int_equal(world_hypercall(w, 7, ss, 0x8ff8, ss >> 3 & 1, junk()),
+			assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, ss, 0x8ff8, ss >> 3 & 1, junk()),
 					 ENTERS);
 			assert_int_equal(w->lg.pages->ss1, ss);
 			assert_int_equal(w->lg.pages->esp1, 0x8ff8);
 		} else {
-			assert_int_equal(world_hypercall(w, 7, ss, 0x8ff8, 0, junk()), DEAD);
+			assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, ss, 0x8ff8, 0, junk()), DEAD);
 			expect_dead(w, LG_TRAP_STACK_SS, "bad stack segment");
 			world_revive(w);
 		}
 	}
 	for (pages = 3; pages; pages = pages * 5 + (pages >> 28)) {
-		assert_int_equal(world_hypercall(w, 7, 0x69, 0x8ff8, pages, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, 0x69, 0x8ff8, pages, 0), DEAD);
 		expect_dead(w, LG_TRAP_STACK_PAGES, "bad stack pages");
 		world_revive(w);
 		if (pages > 0x10000000)
 			break;
 	}
-	assert_int_equal(world_hypercall(w, 7, 0x69, 0x8ff8, 0xffffffff, 0), DEAD);
+	assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, 0x69, 0x8ff8, 0xffffffff, 0), DEAD);
 	expect_dead(w, LG_TRAP_STACK_PAGES, "bad stack pages");
 	world_free(w);
 }
@@ -349,14 +356,14 @@ static void stack_beyond_memory(void **state)
 	struct world *w = fresh();
 
 	(void)state;
-	assert_int_equal(world_hypercall(w, 7, 0x69, MEMORY + 4096, 1, 0), DEAD);
+	assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, 0x69, MEMORY + 4096, 1, 0), DEAD);
 	expect_dead(w, LG_PT_PTE_FRAME, "bad page table entry");
 	world_free(w);
 	w = fresh();
-	assert_int_equal(world_hypercall(w, 7, 0x69, MEMORY, 2, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, 0x69, MEMORY, 2, 0), ENTERS);
 	world_free(w);
 	w = fresh();
-	assert_int_equal(world_hypercall(w, 7, 0x69, 0, 1, 0), DEAD);
+	assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, 0x69, 0, 1, 0), DEAD);
 	expect_dead(w, LG_TRAP_STACK_PAGE, "bad stack page 0xffffffff");
 	world_free(w);
 }
@@ -370,25 +377,25 @@ static void page_table_calls_refuse(void **state)
 		enum lg_reason reason;		/* LG_ALIVE: fine */
 		const char *words;
 	} calls[] = {
-		{ 14, 0x5000, 0xffc00000, 0, LG_PT_SWITCHER,
+		{ LHCALL_SET_PTE, 0x5000, 0xffc00000, 0, LG_PT_SWITCHER,
 		  "attempt to set pte into Switcher pages" },
-		{ 14, 0x5000, 0xffffffff, 0x63, LG_PT_SWITCHER,
+		{ LHCALL_SET_PTE, 0x5000, 0xffffffff, 0x63, LG_PT_SWITCHER,
 		  "attempt to set pte into Switcher pages" },
-		{ 14, 0x5000, 0xffbfffff, 0, LG_ALIVE, "" },
-		{ 14, 0x5000, 0xc0000000, 0x50e1, LG_PT_BAD_PTE, "bad page table entry 0x50e1" },
-		{ 14, 0x5000, 0xc0000000, 0x50e0, LG_ALIVE, "not present, so not looked at" },
-		{ 14, 0x5000, 0xc0000000, 0x5081, LG_ALIVE, "looked at when used" },
-		{ 14, 0x5000, 0x08000000, FRAMES << 12 | 0x21, LG_PT_PTE_FRAME,
+		{ LHCALL_SET_PTE, 0x5000, 0xffbfffff, 0, LG_ALIVE, "" },
+		{ LHCALL_SET_PTE, 0x5000, 0xc0000000, 0x50e1, LG_PT_BAD_PTE, "bad page table entry 0x50e1" },
+		{ LHCALL_SET_PTE, 0x5000, 0xc0000000, 0x50e0, LG_ALIVE, "not present, so not looked at" },
+		{ LHCALL_SET_PTE, 0x5000, 0xc0000000, 0x5081, LG_ALIVE, "looked at when used" },
+		{ LHCALL_SET_PTE, 0x5000, 0x08000000, FRAMES << 12 | 0x21, LG_PT_PTE_FRAME,
 		  "bad page table entry 0x10021" },
-		{ 14, 0x5000, 0x08000000, 0xfffff063, LG_PT_PTE_FRAME, "bad page table entry" },
-		{ 14, 0x5000, 0x08000000, (FRAMES - 1) << 12 | 0x63, LG_ALIVE, "" },
-		{ 14, 0x5000, 0x08000000, FRAMES << 12 | 0x60, LG_ALIVE, "" },
-		{ 15, 0x5000, 1024, 0, LG_PT_PGD_INDEX, "Attempt to set pgd 1024/1024" },
-		{ 15, 0x5000, 0xffffffff, 0, LG_PT_PGD_INDEX,
+		{ LHCALL_SET_PTE, 0x5000, 0x08000000, 0xfffff063, LG_PT_PTE_FRAME, "bad page table entry" },
+		{ LHCALL_SET_PTE, 0x5000, 0x08000000, (FRAMES - 1) << 12 | 0x63, LG_ALIVE, "" },
+		{ LHCALL_SET_PTE, 0x5000, 0x08000000, FRAMES << 12 | 0x60, LG_ALIVE, "" },
+		{ LHCALL_SET_PGD, 0x5000, 1024, 0, LG_PT_PGD_INDEX, "Attempt to set pgd 1024/1024" },
+		{ LHCALL_SET_PGD, 0x5000, 0xffffffff, 0, LG_PT_PGD_INDEX,
 		  "Attempt to set pgd 4294967295/1024" },
-		{ 15, 0x5000, 1023, 0, LG_ALIVE, "" },
-		{ 15, 0x9999, 0, 0, LG_ALIVE, "no such root" },
-		{ 13, 0x5000, 0, 0, LG_HC_UNKNOWN, "Bad hypercall 13" },
+		{ LHCALL_SET_PGD, 0x5000, 1023, 0, LG_ALIVE, "" },
+		{ LHCALL_SET_PGD, 0x9999, 0, 0, LG_ALIVE, "no such root" },
+		{ LHCALL_SET_PMD, 0x5000, 0, 0, LG_HC_UNKNOWN, "Bad hypercall" },
 	};
 	struct world *w;
 	u32 i;
@@ -396,7 +403,7 @@ static void page_table_calls_refuse(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		w = fresh();
-		check(world_hypercall(w, 4, 0x5000, 0, 0, 0) == ENTERS, "%s", w->lg.text);
+		check(world_hypercall(w, LHCALL_NEW_PGTABLE, 0x5000, 0, 0, 0) == ENTERS, "%s", w->lg.text);
 		check(world_hypercall(w, calls[i].number, calls[i].a1, calls[i].a2, calls[i].a3,
 				      junk()) == (calls[i].reason ? DEAD : ENTERS),
 		      "call %u: %s", i, w->lg.text);
@@ -416,7 +423,7 @@ static void new_pgtable_anywhere(void **state)
 	(void)state;
 	for (i = 0; i < 3; i++) {
 		w = fresh();
-		assert_int_equal(world_hypercall(w, 4, bad[i], 0, 0, 0), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_NEW_PGTABLE, bad[i], 0, 0, 0), ENTERS);
 		w->lg.pages->cr2 = 0x8000;
 		assert_int_equal(world_trap(w, 14, 0), DEAD);
 		expect_dead(w, LG_MEM_READ, "bad read address 0x");
@@ -485,10 +492,10 @@ static void counts(void **state)
 	(void)state;
 	w->lg.data->hcalls[0] = (struct hcall_args){ .number = LHCALL_LOAD_TLS, .arg1 = 0x7ff0 };
 	w->lg.data->hcall_status[0] = 0;
-	world_hypercall(w, 16, 0xbff0, 0, 0, 0);
+	world_hypercall(w, LHCALL_LOAD_TLS, 0xbff0, 0, 0, 0);
 	check(w->again >= 4, "nothing had to be fetched: %u", w->again);
-	assert_int_equal(w->lg.stats.hypercall_ring[16], 1);
-	assert_int_equal(w->lg.stats.hypercall_direct[16], 1);
+	assert_int_equal(w->lg.stats.hypercall_ring[LHCALL_LOAD_TLS], 1);
+	assert_int_equal(w->lg.stats.hypercall_direct[LHCALL_LOAD_TLS], 1);
 	assert_int_equal(w->lg.stats.exit_vector[0x1f], 2);	/* INIT, and this */
 	world_free(w);
 }

@@ -24,7 +24,7 @@ static struct world *fresh(void)
 
 static void gate(struct world *w, u32 irq, u32 type, bool present)
 {
-	check(world_hypercall(w, 6, 32 + irq, 0x100 * irq,
+	check(world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 32 + irq, 0x100 * irq,
 			      HANDLER | present << 15 | type << 8, 0) != DEAD, "%s", w->lg.text);
 }
 
@@ -299,7 +299,7 @@ static void halt_sleeps_and_wakes(void **state)
 	gate(w, 2, 15, true);
 	w->lg.data->irq_enabled = 0;
 	w->lg.data->blocked_interrupts = 1u << 2;
-	assert_int_equal(world_hypercall(w, 10, 0, 0, 0, 0), SLEEPS);
+	assert_int_equal(world_hypercall(w, LHCALL_HALT, 0, 0, 0, 0), SLEEPS);
 	assert_int_equal(world_enter(w), SLEEPS);
 	lg_irq_raise(&w->lg, 2);		/* blocked: sleeps on */
 	assert_false(lg_irq_would_wake(&w->lg));
@@ -316,7 +316,7 @@ static void halt_sleeps_and_wakes(void **state)
 	guest_at(w, 0x7000);
 	w->lg.data->irq_enabled = 0;
 	w->lg.data->blocked_interrupts = 0;
-	assert_int_equal(world_hypercall(w, 10, 0, 0, 0, 0), ENTERS);	/* 2 waits already */
+	assert_int_equal(world_hypercall(w, LHCALL_HALT, 0, 0, 0, 0), ENTERS);	/* 2 waits already */
 	assert_int_equal(delivered(w), 2);
 	assert_int_equal(w->lg.data->irq_enabled, 0x200);
 
@@ -425,7 +425,7 @@ static void masked_meanwhile(void **state)
 	assert_int_equal(w->lg.data->irq_pending, 0x200);
 	w->lg.data->blocked_interrupts = 8;
 	w->lg.data->irq_enabled = 0x200;
-	assert_int_equal(world_hypercall(w, 19, 0, 0, 0, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, LHCALL_SEND_INTERRUPTS, 0, 0, 0, 0), ENTERS);
 	assert_int_equal(w->lg.data->irq_pending, 0);
 	assert_int_equal(w->lg.irqs, 8);
 	w->lg.data->blocked_interrupts = 0;
@@ -445,7 +445,7 @@ static void again(void **state)
 	w->lg.data->irq_enabled = 0;
 	w->again = 0;
 	lg_irq_raise(&w->lg, 4);
-	assert_int_equal(world_hypercall(w, 10, 0, 0, 0, 0), ENTERS);
+	assert_int_equal(world_hypercall(w, LHCALL_HALT, 0, 0, 0, 0), ENTERS);
 	check(w->again >= 2, "nothing was fetched");
 	assert_int_equal(delivered(w), 4);
 	assert_int_equal(lg_regs(&w->lg)->esp, 0xb008 - 12);

@@ -24,8 +24,9 @@ static struct guest fresh(bool pae, const struct world_plan *plan)
 	g.root = guest_root(g.w);
 	g.stack = world_frame(g.w);
 	guest_map(g.w, g.root, 0xf0000000, g.stack << 12 | 0x63);
-	world_hypercall(g.w, 6, 14, HANDLER & 0xffff, (HANDLER & 0xffff0000) | 0x8e00, 0);
-	check(world_hypercall(g.w, 4, g.root, 0, 0, 0) == ENTERS, "%s", g.w->lg.text);
+	world_hypercall(g.w, LHCALL_LOAD_IDT_ENTRY, 14, HANDLER & 0xffff,
+			(HANDLER & 0xffff0000) | 0x8e00, 0);
+	check(world_hypercall(g.w, LHCALL_NEW_PGTABLE, g.root, 0, 0, 0) == ENTERS, "%s", g.w->lg.text);
 	check(g.w->lg.pae == pae, "the format");
 	lg_regs(&g.w->lg)->esp = 0xf0000800;
 	return g;
@@ -57,7 +58,7 @@ static void linear_mode(void **state)
 	u32 pfn;
 
 	(void)state;
-	world_hypercall(w, 6, 14, HANDLER & 0xffff, (HANDLER & 0xffff0000) | 0x8e00, 0);
+	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 14, HANDLER & 0xffff, (HANDLER & 0xffff0000) | 0x8e00, 0);
 	for (pfn = 0; pfn < FRAMES; pfn++) {
 		u32 faults = 0, kind = pfn % 3 == 0 ? A_WRITE : pfn % 3 == 1 ? A_FETCH : A_READ;
 
@@ -84,7 +85,7 @@ static void linear_reserve(void **state)
 	u32 faults = 0;
 
 	(void)state;
-	world_hypercall(w, 6, 14, HANDLER & 0xffff, (HANDLER & 0xffff0000) | 0x8e00, 0);
+	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 14, HANDLER & 0xffff, (HANDLER & 0xffff0000) | 0x8e00, 0);
 	lg_regs(&w->lg)->esp = 0x8000;
 	check(!mmu_access(w, 0xffc00000, A_READ, HANDLER, &faults), "the reserve");
 	assert_int_equal(w->lg.data->cr2, 0xffc00000);
@@ -120,12 +121,13 @@ static void detection(void **state)
 	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		w = world_new(&(struct world_plan){ .kernel_address = 0xc0000000 });
 		world_write(w, 0x4000 + tables[i].offset, tables[i].entry, 32);
-		assert_int_equal(world_hypercall(w, 4, 0x4000 + tables[i].offset, 0, 0, 0), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_NEW_PGTABLE,
+						 0x4000 + tables[i].offset, 0, 0, 0), ENTERS);
 		check(w->lg.pae == tables[i].pae, "table %u was taken for %s", i,
 		      w->lg.pae ? "PAE" : "two-level");
 		/* Decided once: another table later changes nothing. */
 		world_write(w, 0x9000, tables[tables[i].pae ? 6 : 1].entry, 32);
-		world_hypercall(w, 4, 0x9000, 0, 0, 0);
+		world_hypercall(w, LHCALL_NEW_PGTABLE, 0x9000, 0, 0, 0);
 		assert_int_equal(w->lg.pae, tables[i].pae);
 		world_free(w);
 	}
@@ -142,7 +144,7 @@ static void pdpt_anywhere(void **state)
 	for (at = 0x20; at < 0x1000; at += 0x20) {
 		memcpy(g.w->ram + (frame << 12) + at, g.w->ram + g.root, 32);
 		lg_regs(&g.w->lg)->cs = 0x61;
-		world_hypercall(g.w, 4, frame << 12 | at, 0, 0, 0);
+		world_hypercall(g.w, LHCALL_NEW_PGTABLE, frame << 12 | at, 0, 0, 0);
 		check(may(&g, 0x08000000, A_WRITE | A_USER), "PDPT at offset %#x", at);
 		assert_int_equal(mmu_shadow(g.w, 0x08000000, A_READ).pfn, page);
 		memset(g.w->ram + (frame << 12) + at, 0, 32);
@@ -245,10 +247,10 @@ static void last_frame(void **state)
 			guest_map(g.w, g.root, 0x08000000, FRAMES << 12 | 0x67);
 			lg_regs(&g.w->lg)->cs = 0x61;
 			if (by_call) {
-				assert_int_equal(world_hypercall(g.w, 14, g.root, 0x08000000,
+				assert_int_equal(world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08000000,
 								 FRAMES << 12 | 0x67, 0), DEAD);
 			} else {
-				world_hypercall(g.w, 14, g.root, 0x08000000, 0, 0);
+				world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08000000, 0, 0);
 				g.w->lg.pages->cr2 = 0x08000000;
 				assert_int_equal(world_trap(g.w, 14, 2), DEAD);
 			}
@@ -311,7 +313,7 @@ static void clean_until_written(void **state)
 		/* Cleaned, and said so: the next write makes it dirty again. */
 		guest_map(g.w, g.root, 0x08000000, frame | 0x27);
 		lg_regs(&g.w->lg)->cs = 0x61;
-		world_hypercall(g.w, 14, g.root, 0x08000000, frame | 0x27, 0);
+		world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08000000, frame | 0x27, 0);
 		assert_true(mmu_shadow(g.w, 0x08000000, A_READ).ok);	/* put in at once */
 		assert_false(mmu_shadow(g.w, 0x08000000, A_WRITE).ok);
 		assert_true(may(&g, 0x08000000, A_WRITE | A_USER));
@@ -331,7 +333,7 @@ static void dirty_but_old(void **state)
 	assert_true(may(&g, 0x08000000, A_WRITE | A_USER));
 	guest_map(g.w, g.root, 0x08000000, frame | 0x47);
 	lg_regs(&g.w->lg)->cs = 0x61;
-	world_hypercall(g.w, 14, g.root, 0x08000000, frame | 0x47, 0);
+	world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08000000, frame | 0x47, 0);
 	assert_true(may(&g, 0x08000000, A_READ | A_USER));
 	assert_int_equal(pte_of(&g, 0x08000000), frame | 0x67);
 	world_free(g.w);
@@ -349,12 +351,12 @@ static void set_pte_fills(void **state)
 	assert_true(may(&g, 0x08000000, A_WRITE));
 	assert_true(may(&g, 0x08001000, A_WRITE));
 	guest_map(g.w, g.root, 0x08001000, frame | 0x8000000000000065ull);
-	world_hypercall(g.w, 14, g.root, 0x08001000, frame | 0x65, 0x80000000);
+	world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08001000, frame | 0x65, 0x80000000);
 	assert_int_equal(mmu_shadow(g.w, 0x08001000, A_READ | A_USER).pfn, frame >> 12);
 	assert_false(mmu_shadow(g.w, 0x08001000, A_WRITE).ok);
 	assert_false(mmu_shadow(g.w, 0x08001000, A_FETCH).ok);
 	guest_map(g.w, g.root, 0x08001000, frame | 0x66);
-	world_hypercall(g.w, 14, g.root, 0x08001000, frame | 0x66, 0);
+	world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08001000, frame | 0x66, 0);
 	assert_false(mmu_shadow(g.w, 0x08001000, A_READ).ok);
 	/* Its neighbour is still there. */
 	assert_true(mmu_shadow(g.w, 0x08000000, A_WRITE).ok);
@@ -472,11 +474,11 @@ static void drop_only_what_was_named(void **state)
 			}
 			lg_regs(&g.w->lg)->cs = 0x61;
 			if (round == 0)
-				world_hypercall(g.w, 15, g.root, pae ? 0 : 0x08000000 >> 22, 0, 0);
+				world_hypercall(g.w, LHCALL_SET_PGD, g.root, pae ? 0 : 0x08000000 >> 22, 0, 0);
 			else if (round == 1)
-				world_hypercall(g.w, 5, 0, 0, 0, 0);
+				world_hypercall(g.w, LHCALL_FLUSH_TLB, 0, 0, 0, 0);
 			else
-				world_hypercall(g.w, 15, g.root ^ 0x1000, pae ? 0 : 0x20, 0, 0);
+				world_hypercall(g.w, LHCALL_SET_PGD, g.root ^ 0x1000, pae ? 0 : 0x20, 0, 0);
 			for (i = 0; i < 8; i++) {
 				if (round == 0)
 					want = pae ? pages[i] >= 0x40000000 :
@@ -505,7 +507,7 @@ static void kernel_is_shared(void **state)
 	for (i = 0; i < 8; i++) {
 		root[i] = guest_root(g.w);
 		memcpy(g.w->ram + root[i] + 0xc00, g.w->ram + g.root + 0xc00, 0x400);
-		world_hypercall(g.w, 4, root[i], 0, 0, 0);
+		world_hypercall(g.w, LHCALL_NEW_PGTABLE, root[i], 0, 0, 0);
 		assert_true(mmu_shadow(g.w, 0xc0000000, A_WRITE).ok);
 		assert_true(may(&g, 0xc0000000, A_WRITE));
 	}
@@ -525,11 +527,11 @@ static void roots_are_remembered(void **state)
 	guest_map(g.w, g.root, 0x08000000, a << 12 | 0x67);
 	guest_map(g.w, other, 0x08000000, b << 12 | 0x67);
 	assert_true(may(&g, 0x08000000, A_WRITE));
-	world_hypercall(g.w, 4, other, 0, 0, 0);
+	world_hypercall(g.w, LHCALL_NEW_PGTABLE, other, 0, 0, 0);
 	assert_false(mmu_shadow(g.w, 0x08000000, A_READ).ok);
 	assert_true(may(&g, 0x08000000, A_WRITE));
 	assert_int_equal(mmu_shadow(g.w, 0x08000000, A_READ).pfn, b);
-	world_hypercall(g.w, 4, g.root, 0, 0, 0);
+	world_hypercall(g.w, LHCALL_NEW_PGTABLE, g.root, 0, 0, 0);
 	assert_int_equal(mmu_shadow(g.w, 0x08000000, A_READ).pfn, a);
 	assert_int_equal(g.w->lg.stats.scalar[LG_STAT_root_hits], 1);
 	world_free(g.w);
@@ -549,7 +551,7 @@ static void more_roots_than_places(void **state)
 		memcpy(g.w->ram + root[i] + 0xc00, g.w->ram + g.root + 0xc00, 0x400);
 		frame[i] = world_frame(g.w);
 		guest_map(g.w, root[i], 0x08000000, frame[i] << 12 | 0x67);
-		world_hypercall(g.w, 4, root[i], 0, 0, 0);
+		world_hypercall(g.w, LHCALL_NEW_PGTABLE, root[i], 0, 0, 0);
 		assert_true(may(&g, 0x08000000, A_WRITE | A_USER));
 		lg_regs(&g.w->lg)->cs = 0x61;
 	}
@@ -565,9 +567,9 @@ static void more_roots_than_places(void **state)
 		/* Another address space gets a new page while it is not looked at. */
 		guest_map(g.w, root[j], 0x08000000, frame[i] << 12 | 0x67);
 		lg_regs(&g.w->lg)->cs = 0x61;
-		world_hypercall(g.w, 14, root[j], 0x08000000, frame[i] << 12 | 0x67, 0);
+		world_hypercall(g.w, LHCALL_SET_PTE, root[j], 0x08000000, frame[i] << 12 | 0x67, 0);
 		frame[j] = frame[i];
-		world_hypercall(g.w, 4, root[i], 0, 0, 0);
+		world_hypercall(g.w, LHCALL_NEW_PGTABLE, root[i], 0, 0, 0);
 		check(may(&g, 0x08000000, A_READ | A_USER), "root %u", i);
 		check(mmu_shadow(g.w, 0x08000000, A_READ).pfn == frame[i],
 		      "root %u: frame %#x, not %#x", i, mmu_shadow(g.w, 0x08000000, A_READ).pfn,
@@ -654,7 +656,7 @@ static void limit_takes_the_oldest(void **state)
 		page[i] = world_frame(g.w);
 		guest_map(g.w, root[i], 0x08000000, page[i] << 12 | 0x67);
 		lg_regs(&g.w->lg)->cs = 0x61;
-		world_hypercall(g.w, 4, root[i], 0, 0, 0);
+		world_hypercall(g.w, LHCALL_NEW_PGTABLE, root[i], 0, 0, 0);
 		assert_true(may(&g, 0x08000000, A_WRITE | A_USER));
 	}
 	assert_int_equal(g.w->lg.stats.scalar[LG_STAT_tables_recycled], 1);
@@ -662,7 +664,7 @@ static void limit_takes_the_oldest(void **state)
 	check(!lg_find_root(&g.w->lg, root[0]), "the oldest is still there");
 	lg_regs(&g.w->lg)->cs = 0x61;
 	for (i = 1; i < 9; i++) {
-		world_hypercall(g.w, 4, root[i], 0, 0, 0);
+		world_hypercall(g.w, LHCALL_NEW_PGTABLE, root[i], 0, 0, 0);
 		check(mmu_shadow(g.w, 0x08000000, A_WRITE).ok, "root %u was dropped as well", i);
 		assert_int_equal(mmu_shadow(g.w, 0x08000000, A_READ).pfn, page[i]);
 	}
@@ -689,30 +691,30 @@ static void stack_with_kernel_at(const u32 *kernels, u32 n)
 			g = fresh(pae, &plan);
 			guest_map(g.w, g.root, 0xb0003000, world_frame(g.w) << 12 | 0x03);
 			guest_map(g.w, g.root, 0xb0004000, world_frame(g.w) << 12 | 0x03);
-			assert_int_equal(world_hypercall(g.w, 7, 0x69, 0xb0004ff8, 2, 0), ENTERS);
+			assert_int_equal(world_hypercall(g.w, LHCALL_SET_STACK, 0x69, 0xb0004ff8, 2, 0), ENTERS);
 			check(pinned(&g, 0xb0004000) && pinned(&g, 0xb0003000), "at SET_STACK");
 			assert_int_equal(pte_of(&g, 0xb0003000) & 0x60, 0x60);
-			world_hypercall(g.w, 5, 1, 0, 0, 0);
+			world_hypercall(g.w, LHCALL_FLUSH_TLB, 1, 0, 0, 0);
 			check(pinned(&g, 0xb0004000) && pinned(&g, 0xb0003000), "FLUSH_TLB(1)");
-			world_hypercall(g.w, 5, 0, 0, 0, 0);
+			world_hypercall(g.w, LHCALL_FLUSH_TLB, 0, 0, 0, 0);
 			check(pinned(&g, 0xb0004000) && pinned(&g, 0xb0003000),
 			      "FLUSH_TLB(0), kernel at %#x", kernels[k]);
-			world_hypercall(g.w, 15, g.root, pae ? 2 : 0xb0000000 >> 22, 0, 0);
+			world_hypercall(g.w, LHCALL_SET_PGD, g.root, pae ? 2 : 0xb0000000 >> 22, 0, 0);
 			check(pinned(&g, 0xb0004000) && pinned(&g, 0xb0003000), "SET_PGD");
 			if (pae) {
-				world_hypercall(g.w, 13, g.root, 0, 0, 0);
+				world_hypercall(g.w, LHCALL_SET_PMD, g.root, 0, 0, 0);
 				check(pinned(&g, 0xb0004000) && pinned(&g, 0xb0003000), "SET_PMD");
 			}
 			/* A blank shadow. */
 			other = guest_root(g.w);
 			guest_set_entry(g.w, guest_pde_gpa(g.w, other, 0xb0003000),
 					guest_entry(g.w, guest_pde_gpa(g.w, g.root, 0xb0003000)));
-			world_hypercall(g.w, 4, other, 0, 0, 0);
+			world_hypercall(g.w, LHCALL_NEW_PGTABLE, other, 0, 0, 0);
 			check(pinned(&g, 0xb0004000) && pinned(&g, 0xb0003000),
 			      "NEW_PGTABLE, kernel at %#x", kernels[k]);
 			/* Just one page, at the exact top. */
-			world_hypercall(g.w, 7, 0x69, 0xb0004000, 1, 0);
-			world_hypercall(g.w, 5, 1, 0, 0, 0);
+			world_hypercall(g.w, LHCALL_SET_STACK, 0x69, 0xb0004000, 1, 0);
+			world_hypercall(g.w, LHCALL_FLUSH_TLB, 1, 0, 0, 0);
 			check(pinned(&g, 0xb0003000) && !pinned(&g, 0xb0004000), "one page");
 			world_free(g.w);
 		}
@@ -742,16 +744,16 @@ static void stack_across_the_border(void **state)
 	(void)state;
 	guest_map(g.w, g.root, 0xbffff000, world_frame(g.w) << 12 | 0x63);
 	guest_map(g.w, g.root, 0xc0000000, world_frame(g.w) << 12 | 0x63);
-	assert_int_equal(world_hypercall(g.w, 7, 0x69, 0xc0001000, 2, 0), ENTERS);
+	assert_int_equal(world_hypercall(g.w, LHCALL_SET_STACK, 0x69, 0xc0001000, 2, 0), ENTERS);
 	check(pinned(&g, 0xbffff000) && pinned(&g, 0xc0000000), "at SET_STACK");
-	world_hypercall(g.w, 5, 0, 0, 0, 0);
+	world_hypercall(g.w, LHCALL_FLUSH_TLB, 0, 0, 0, 0);
 	check(pinned(&g, 0xbffff000), "FLUSH_TLB(0) took the lower page of the stack");
 	other = guest_root(g.w);
 	guest_set_entry(g.w, guest_pde_gpa(g.w, other, 0xbffff000),
 			guest_entry(g.w, guest_pde_gpa(g.w, g.root, 0xbffff000)));
 	guest_set_entry(g.w, guest_pde_gpa(g.w, other, 0xc0000000),
 			guest_entry(g.w, guest_pde_gpa(g.w, g.root, 0xc0000000)));
-	world_hypercall(g.w, 4, other, 0, 0, 0);
+	world_hypercall(g.w, LHCALL_NEW_PGTABLE, other, 0, 0, 0);
 	check(pinned(&g, 0xbffff000), "NEW_PGTABLE left the lower page of the stack behind");
 	world_free(g.w);
 }
@@ -768,7 +770,7 @@ static void stack_was_only_read(void **state)
 		guest_map(g.w, g.root, 0xc0003000, world_frame(g.w) << 12 | 0x03);
 		assert_true(may(&g, 0xc0003000, A_READ));
 		assert_false(pinned(&g, 0xc0003000));
-		assert_int_equal(world_hypercall(g.w, 7, 0x69, 0xc0004000, 1, 0), ENTERS);
+		assert_int_equal(world_hypercall(g.w, LHCALL_SET_STACK, 0x69, 0xc0004000, 1, 0), ENTERS);
 		check(pinned(&g, 0xc0003000), "the stack is there, and read-only");
 		assert_int_equal(pte_of(&g, 0xc0003000) & 0x60, 0x60);
 		world_free(g.w);
@@ -791,7 +793,7 @@ static void stack_page_refused(void **state)
 		g = fresh(i & 1, NULL);
 		guest_map(g.w, g.root, 0xc0003000, world_frame(g.w) << 12 | bad[i / 2].low);
 		guest_map(g.w, g.root, 0xc0004000, world_frame(g.w) << 12 | bad[i / 2].high);
-		assert_int_equal(world_hypercall(g.w, 7, 0x69, 0xc0005000, 2, 0), DEAD);
+		assert_int_equal(world_hypercall(g.w, LHCALL_SET_STACK, 0x69, 0xc0005000, 2, 0), DEAD);
 		expect_dead(g.w, LG_TRAP_STACK_PAGE, bad[i / 2].words);
 		world_free(g.w);
 	}

@@ -24,9 +24,9 @@ static void scene_new(struct scene *s, bool pae)
 	guest_map(s->w, s->root, CODE - 4096, s->first * 4096 | 0x25);
 	guest_map(s->w, s->root, CODE, s->second * 4096 | 0x25);
 	guest_map(s->w, s->root, STACK, s->stack * 4096 | 0x63);
-	check(world_hypercall(s->w, 4, s->root, 0, 0, 0) == ENTERS, "%s", s->w->lg.text);
-	check(world_hypercall(s->w, 6, 13, 0xd000, 0x00108e00, 0) == ENTERS, "gate 13");
-	world_hypercall(s->w, 7, 0x69, STACK + 4096, 0, 0);
+	check(world_hypercall(s->w, LHCALL_NEW_PGTABLE, s->root, 0, 0, 0) == ENTERS, "%s", s->w->lg.text);
+	check(world_hypercall(s->w, LHCALL_LOAD_IDT_ENTRY, 13, 0xd000, 0x00108e00, 0) == ENTERS, "gate 13");
+	world_hypercall(s->w, LHCALL_SET_STACK, 0x69, STACK + 4096, 0, 0);
 	lg_regs(&s->w->lg)->esp = STACK + 2048;
 }
 
@@ -209,7 +209,7 @@ static void code_segment_with_a_base(void **state)
 	scene_new(&s, false);
 	regs = lg_regs(&s.w->lg);
 	/* Entry 18: ring-1 code, base CODE - 0x100. */
-	world_hypercall(s.w, 18, 18, ((CODE - 0x100) & 0xffff) << 16 | 0xffff,
+	world_hypercall(s.w, LHCALL_LOAD_GDT_ENTRY, 18, ((CODE - 0x100) & 0xffff) << 16 | 0xffff,
 			((CODE - 0x100) & 0xff000000) | 0x00cfba00 |
 			((CODE - 0x100) >> 16 & 0xff), 0);
 	put_code(&s, CODE + 0x20, in_al, 1);
@@ -262,7 +262,7 @@ static void software_interrupts(void **state)
 		eip = CODE - 2 + below(3);
 		put_code(&s, eip, code, len);
 		if (vector != 13)
-			check(world_hypercall(s.w, 6, vector, 0x8000 + vector,
+			check(world_hypercall(s.w, LHCALL_LOAD_IDT_ENTRY, vector, 0x8000 + vector,
 					      0x00200000 | present << 15 | dpl << 13 | type << 8,
 					      0) == ENTERS, "%s", s.w->lg.text);
 		ring(s.w, cpl);
@@ -297,7 +297,7 @@ static void software_interrupt_again(void **state)
 	(void)state;
 	scene_new(&s, false);
 	regs = lg_regs(&s.w->lg);
-	world_hypercall(s.w, 6, 11, 0x8000, 0x0020ee00, 0);
+	world_hypercall(s.w, LHCALL_LOAD_IDT_ENTRY, 11, 0x8000, 0x0020ee00, 0);
 	put_code(&s, CODE - 1, code, 2);
 	ring(s.w, 3);
 	regs->eip = CODE - 1;

@@ -7,6 +7,8 @@
  */
 #include "world.h"
 
+enum { RING = LHCALL_RING_SIZE };
+
 static u8 *status_byte(struct world *w, u32 slot)
 {
 	return &w->lg.data->hcall_status[slot];
@@ -102,7 +104,7 @@ static bool queue(struct producer *p, struct call c)
 		return false;
 	p->w->lg.data->hcalls[slot] = (struct hcall_args){ c.n, c.a1, c.a2, c.a3, c.a4 };
 	*status_byte(p->w, slot) = pending[below(7)];
-	p->index = (slot + 1) % 64;
+	p->index = (slot + 1) % RING;
 	return true;
 }
 
@@ -125,7 +127,7 @@ static void all_free(struct producer *p)
 {
 	u32 slot;
 
-	for (slot = 0; slot < 64; slot++)
+	for (slot = 0; slot < RING; slot++)
 		check(*status_byte(p->w, slot) == 0xff, "slot %u is %#x", slot,
 		      *status_byte(p->w, slot));
 }
@@ -180,7 +182,7 @@ static void random_producers(void **state)
 	check(full > 10 && wraps > 100, "full %u times, wrapped %u times", full, wraps);
 }
 
-/* All 64 slots, from every starting point. */
+/* All slots, from every starting point. */
 static void full_ring(void **state)
 {
 	struct producer *p = fresh(&plan);
@@ -188,13 +190,13 @@ static void full_ring(void **state)
 	struct call c;
 
 	(void)state;
-	for (start = 0; start < 64; start++) {
-		for (i = 0; i < 64; i++) {
+	for (start = 0; start < RING; start++) {
+		for (i = 0; i < RING; i++) {
 			c = (struct call){ LHCALL_SET_CLOCKEVENT, start * 100 + i + 1, 0, 0, 0 };
 			check(queue(p, c), "slot %u is not free", i);
 			expect(p, TOLD_TIMER, c.a1, 0, 0);
 		}
-		check(!queue(p, c), "a 65th fits");
+		check(!queue(p, c), "one too many fits");
 		c.a1 = start * 100 + 99;
 		expect(p, TOLD_TIMER, c.a1, 0, 0);
 		assert_int_equal(direct(p, c), ENTERS);
@@ -203,7 +205,7 @@ static void full_ring(void **state)
 		/* One more, to begin elsewhere. */
 		check(queue(p, c), "no room");
 		expect(p, TOLD_TIMER, c.a1, 0, 0);
-		assert_int_equal(direct(p, (struct call){ 0, 0, 0, 0, 0 }), ENTERS);
+		assert_int_equal(direct(p, (struct call){ LHCALL_FLUSH_ASYNC, 0, 0, 0, 0 }), ENTERS);
 		compare(p);
 	}
 	done(p);
@@ -219,29 +221,29 @@ static void stops_at_a_gap(void **state)
 	(void)state;
 	data->hcalls[0] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, 1, 0, 0, 0 };
 	data->hcalls[2] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, 3, 0, 0, 0 };
-	data->hcalls[63] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, 64, 0, 0, 0 };
-	*status_byte(p->w, 0) = *status_byte(p->w, 2) = *status_byte(p->w, 63) = 0;
+	data->hcalls[RING - 1] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, RING, 0, 0, 0 };
+	*status_byte(p->w, 0) = *status_byte(p->w, 2) = *status_byte(p->w, RING - 1) = 0;
 	expect(p, TOLD_TIMER, 1, 0, 0);
-	assert_int_equal(direct(p, (struct call){ 0, 0, 0, 0, 0 }), ENTERS);
+	assert_int_equal(direct(p, (struct call){ LHCALL_FLUSH_ASYNC, 0, 0, 0, 0 }), ENTERS);
 	compare(p);
 	assert_int_equal(*status_byte(p->w, 0), 0xff);
 	assert_int_equal(*status_byte(p->w, 2), 0);
-	assert_int_equal(*status_byte(p->w, 63), 0);
+	assert_int_equal(*status_byte(p->w, RING - 1), 0);
 	data->hcalls[1] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, 2, 0, 0, 0 };
 	*status_byte(p->w, 1) = 0;
 	expect(p, TOLD_TIMER, 2, 0, 0);
 	expect(p, TOLD_TIMER, 3, 0, 0);
-	assert_int_equal(direct(p, (struct call){ 0, 0, 0, 0, 0 }), ENTERS);
+	assert_int_equal(direct(p, (struct call){ LHCALL_FLUSH_ASYNC, 0, 0, 0, 0 }), ENTERS);
 	compare(p);
-	assert_int_equal(*status_byte(p->w, 63), 0);
+	assert_int_equal(*status_byte(p->w, RING - 1), 0);
 	done(p);
 }
 
-/* A Launcher's thread that marks every slot again as fast as we free it: 64 at most. */
+/* A Launcher's thread that marks every slot again as fast as we free it: once round at most. */
 static void mark_all(struct world *w, u32 ns)
 {
 	(void)ns;
-	memset(w->lg.data->hcall_status, 0, 64);
+	memset(w->lg.data->hcall_status, 0, RING);
 }
 
 static void never_more_than_64(void **state)
@@ -250,13 +252,13 @@ static void never_more_than_64(void **state)
 	u32 i;
 
 	(void)state;
-	for (i = 0; i < 64; i++)
+	for (i = 0; i < RING; i++)
 		p->w->lg.data->hcalls[i] =
 			(struct hcall_args){ LHCALL_SET_CLOCKEVENT, i + 1, 0, 0, 0 };
 	mark_all(p->w, 0);
 	p->w->on_timer = mark_all;
 	assert_int_equal(direct(p, (struct call){ LHCALL_TS, 8, 0, 0, 0 }), ENTERS);
-	for (i = 0; i < 64; i++)
+	for (i = 0; i < RING; i++)
 		expect(p, TOLD_TIMER, i + 1, 0, 0);
 	expect(p, TOLD_TS, 1, 0, 0);
 	compare(p);
@@ -270,9 +272,9 @@ static void killed_in_the_middle(void **state)
 	u32 where, i;
 
 	(void)state;
-	for (where = 0; where < 64; where++) {
+	for (where = 0; where < RING; where++) {
 		p = fresh(&plan);
-		for (i = 0; i < 64; i++) {
+		for (i = 0; i < RING; i++) {
 			struct call c = { LHCALL_SET_CLOCKEVENT, i + 1, 0, 0, 0 };
 
 			if (i == where)
@@ -284,7 +286,7 @@ static void killed_in_the_middle(void **state)
 		assert_int_equal(direct(p, (struct call){ LHCALL_TS, 8, 0, 0, 0 }), DEAD);
 		expect_dead(p->w, LG_SEG_GDT_INDEX, "too many gdt entries 32");
 		compare(p);
-		for (i = where + 1; i < 64; i++)
+		for (i = where + 1; i < RING; i++)
 			check(*status_byte(p->w, i) != 0xff, "slot %u was done after the end", i);
 		done(p);
 	}
@@ -299,7 +301,7 @@ static void shutdown_in_the_ring(void **state)
 	strcpy((char *)p->w->ram + 0x5000, "Power down");
 	queue(p, (struct call){ LHCALL_SHUTDOWN, 0x5000, 1, 0, 0 });
 	queue(p, (struct call){ LHCALL_SET_CLOCKEVENT, 1, 0, 0, 0 });
-	assert_int_equal(direct(p, (struct call){ 0, 0, 0, 0, 0 }), DEAD);
+	assert_int_equal(direct(p, (struct call){ LHCALL_FLUSH_ASYNC, 0, 0, 0, 0 }), DEAD);
 	assert_int_equal(p->w->lg.over, LG_RUN_POWEROFF);
 	assert_string_equal(p->w->lg.text, "Power down");
 	compare(p);
@@ -312,7 +314,7 @@ static void init_in_the_ring(void **state)
 
 	(void)state;
 	queue(p, (struct call){ LHCALL_LGUEST_INIT, 0x1fcd, 0, 0, 0 });
-	assert_int_equal(direct(p, (struct call){ 0, 0, 0, 0, 0 }), DEAD);
+	assert_int_equal(direct(p, (struct call){ LHCALL_FLUSH_ASYNC, 0, 0, 0, 0 }), DEAD);
 	expect_dead(p->w, LG_HC_INIT_TWICE, "already have lguest_data");
 	done(p);
 }
@@ -375,7 +377,7 @@ static void context_switch(void **state)
 	queue(p, (struct call){ LHCALL_SET_STACK, 0x69, 0x08001000, 1, 0 });
 	queue(p, (struct call){ LHCALL_LOAD_TLS, 0x3000, 0, 0, 0 });
 	queue(p, (struct call){ LHCALL_TS, 8, 0, 0, 0 });
-	assert_int_equal(direct(p, (struct call){ 0, 0, 0, 0, 0 }), ENTERS);
+	assert_int_equal(direct(p, (struct call){ LHCALL_FLUSH_ASYNC, 0, 0, 0, 0 }), ENTERS);
 	assert_true(w->ts);
 	assert_int_equal((u32)w->lg.pages->gdt[6], 0x1111);
 	assert_int_equal(w->lg.cr3, b);

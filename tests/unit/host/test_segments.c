@@ -120,7 +120,7 @@ static void load_gdt_entry(void **state)
 			d = (u64)random32() << 32 | random32();
 			if (chance(70))
 				d |= 1ull << 44;
-			assert_int_equal(world_hypercall(w, 18, entry, d, d >> 32, random32()),
+			assert_int_equal(world_hypercall(w, LHCALL_LOAD_GDT_ENTRY, entry, d, d >> 32, random32()),
 					 ENTERS);
 			only(w, entry, is_ours(entry) ? gdt_before[entry] : oracle(d));
 		}
@@ -138,7 +138,7 @@ static void past_the_end(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		memcpy(gdt_before, w->lg.pages->gdt, sizeof(gdt_before));
-		assert_int_equal(world_hypercall(w, 18, bad[i], 0xffff, 0x00cfbb00, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_LOAD_GDT_ENTRY, bad[i], 0xffff, 0x00cfbb00, 0), DEAD);
 		snprintf(words, sizeof(words), "too many gdt entries %u", bad[i]);
 		expect_dead(w, LG_SEG_GDT_INDEX, words);
 		only(w, 0, gdt_before[0]);
@@ -164,14 +164,14 @@ static void load_tls(void **state)
 			tls[j] = ((u64)random32() << 32 | random32()) | 1ull << 44;
 		memcpy(gdt_before, w->lg.pages->gdt, sizeof(gdt_before));
 		world_write(w, good[i], tls, sizeof(tls));
-		assert_int_equal(world_hypercall(w, 16, good[i], random32(), 0, 0), ENTERS);
+		assert_int_equal(world_hypercall(w, LHCALL_LOAD_TLS, good[i], random32(), 0, 0), ENTERS);
 		gdt_before[7] = oracle(tls[1]);
 		gdt_before[8] = oracle(tls[2]);
 		only(w, 6, oracle(tls[0]));
 	}
 	check(w->again >= 6, "frames were not fetched one by one: %u", w->again);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(world_hypercall(w, 16, bad[i], 0, 0, 0), DEAD);
+		assert_int_equal(world_hypercall(w, LHCALL_LOAD_TLS, bad[i], 0, 0, 0), DEAD);
 		snprintf(words, sizeof(words), "bad read address %#x len 24", bad[i]);
 		expect_dead(w, LG_MEM_READ, words);
 		only(w, 0, gdt_before[0]);
@@ -192,7 +192,7 @@ static void base_of_a_segment(void **state)
 		entry = 17 + below(14);
 		rpl = below(4);
 		/* Base 23..0 at bit 16, base 31..24 at bit 56; readable code, limit of 4 GiB. */
-		world_hypercall(w, 18, entry, base << 16 | 0xffff,
+		world_hypercall(w, LHCALL_LOAD_GDT_ENTRY, entry, base << 16 | 0xffff,
 				(base & 0xff000000) | 0x00cfba00 | (base >> 16 & 0xff), 0);
 		assert_int_equal(lg_segment_base(&w->lg, entry * 8 + rpl), base);
 		/* An LDT selector, and what is past the end, name nothing. */
