@@ -49,8 +49,8 @@ bool lg_debug_set_regs(struct lguest *lg, const struct lg_regs *to)
 {
 	struct lg_trap_frame *regs = lg_regs(lg);
 
-	if (to->cs != (u32)regs->cs || to->ss != (u32)regs->ss || to->ds != (u32)regs->ds ||
-	    to->es != (u32)regs->es || to->fs != (u32)regs->fs || to->gs != (u32)regs->gs)
+	if (to->cs != (u16)regs->cs || to->ss != (u16)regs->ss || to->ds != (u16)regs->ds ||
+	    to->es != (u16)regs->es || to->fs != (u16)regs->fs || to->gs != (u16)regs->gs)
 		return false;
 	regs->eax = to->eax;
 	regs->ebx = to->ebx;

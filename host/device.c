@@ -225,8 +225,8 @@ static struct lg_regs regs_of(const struct lg_trap_frame *r)
 	return (struct lg_regs) {
 		.eax = r->eax, .ebx = r->ebx, .ecx = r->ecx, .edx = r->edx, .esi = r->esi,
 		.edi = r->edi, .ebp = r->ebp, .esp = r->esp, .eip = r->eip,
-		.eflags = r->eflags, .cs = r->cs, .ds = r->ds, .es = r->es, .fs = r->fs,
-		.gs = r->gs, .ss = r->ss,
+		.eflags = r->eflags, .cs = (u16)r->cs, .ds = (u16)r->ds, .es = (u16)r->es,
+		.fs = (u16)r->fs, .gs = (u16)r->gs, .ss = (u16)r->ss,
 	};
 }
 

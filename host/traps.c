@@ -318,8 +318,8 @@ static enum lg_result handle_exit(struct lguest *lg)
 			lg_kill(lg, LG_SEG_LOAD, "unhandled trap 256 at %#x (%#x): %s cannot be loaded: cs %#x ss %#x ds %#x es %#x fs %#x gs %#x",
 				(u32)regs->eip, (u32)regs->error,
 				trapno >= LG_TRAP_ENTRY_SEGMENT ? "ds, es, fs or gs" : "cs or ss",
-				(u32)regs->cs, (u32)regs->ss, (u32)regs->ds, (u32)regs->es,
-				(u32)regs->fs, (u32)regs->gs);
+				(u16)regs->cs, (u16)regs->ss, (u16)regs->ds, (u16)regs->es,
+				(u16)regs->fs, (u16)regs->gs);
 		return LG_OUT;
 	}
 

@@ -144,8 +144,10 @@ enter_end:
 ;   clear busy, ltr
 ;   lgdt  Host, real
 ;   segments, bases      selectors first: loading FS or GS sets the base
-;   ss, rsp
+;   rsp
 ;   lidt  Host           last: Linux' handlers may now run, and find all in order
+;   ss                   but for this: coming from ring 1 has left 0 in it, which does no
+;                        harm.  Only now, since QEMU makes it 0 again with each NMI
 ;
 ; Never is the Host's IDT live on the Guest's page tables, nor with our TSS.
 from_guest:
@@ -194,11 +196,11 @@ leave_guest:
 	mov	eax, [r15 + LG_HOST_FS_BASE]
 	mov	edx, [r15 + LG_HOST_FS_BASE + 4]
 	wrmsr
-	mov	eax, KERNEL_DS
-	mov	ss, eax
 	mov	rsp, [r15 + LG_HOST_RSP]
 	lidt	[r15 + LG_HOST_IDTR]
 leave_end:
+	mov	eax, KERNEL_DS
+	mov	ss, eax
 	popfq
 	pop	r15
 	pop	r14

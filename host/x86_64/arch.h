@@ -12,7 +12,7 @@
 /*
  * The Guest's registers between two stays, in the order in which the CPU and the
  * stubs push them.  Each slot is 64 bits because the CPU pushes 64 bits; a Guest has
- * only 32, and the upper halves are kept 0.
+ * only 32, upper halves are 0; of selectors, 16 bits count.
  */
 struct lg_trap_frame {
 	u64 eax, ebx, ecx, edx, esi, edi, ebp;

@@ -7,6 +7,10 @@ import subprocess
 import sys
 
 TOP, BUILD = sys.argv[1], sys.argv[2]
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(TOP, "tests"))
+from lib import stand  # noqa: E402  (the path has to be set first)
+
 OUT = os.path.join(BUILD, "tests", "switcher")
 SOURCE = open(os.path.join(TOP, "switcher", "switcher_64.asm")).read()
 
@@ -48,20 +52,9 @@ def inspect(name, source):
     return seen.returncode, seen.stdout + seen.stderr
 
 
-def offsets():
-    """The generated offsets, made here as the kernel's build makes them."""
-    text = subprocess.run(
-        ["gcc", "-S", "-O1", "-o", "-", "-I", os.path.join(TOP, "host"), "-I",
-         os.path.join(TOP, "include"), "-I", os.path.join(TOP, "tests", "unit", "host"),
-         os.path.join(TOP, "host", "x86_64", "offsets.c")],
-        check=True, capture_output=True, text=True).stdout
-    with open(os.path.join(OUT, "offsets.inc"), "w") as file:
-        for name, value in re.findall(r'"->(\w+) (-?\d+)"', text):
-            file.write("%%define %s %s\n" % (name, value))
-
-
 os.makedirs(OUT, exist_ok=True)
-offsets()
+with open(os.path.join(OUT, "offsets.inc"), "w") as file:
+    file.write(stand.offsets())
 failed = 0
 status, output = inspect("the Switcher itself", SOURCE)
 if status == 0:
