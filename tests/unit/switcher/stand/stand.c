@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*M:427 A stand for the Switcher
+/*M:428 A stand for the Switcher
  *
  * The Switcher cannot be tried in a program: every second instruction of it is for ring 0.
  * And inside Linux one is glad if anything is left to report.  So engineers do what they
