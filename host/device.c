@@ -253,6 +253,9 @@ static int get_state(struct lg_guest *g, void __user *arg)
 	s->irq_pending = lg->irqs;
 	s->halted = lg->halted;
 	s->pae = lg->pae;
+	s->told_cr2 = lg->data ? READ_ONCE(lg->data->cr2) : 0;
+	s->undelivered = lg->undelivered;
+	s->undelivered_at = lg->undelivered_at;
 	s->exits = min_t(u32, lg->exits, LG_EXIT_RECORDS);
 	first = lg->exits - s->exits;
 	for (i = 0; i < s->exits; i++)

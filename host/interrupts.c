@@ -71,7 +71,9 @@ static bool in_noirq_range(struct lguest *lg)
  * pages, either may have to be fetched, and half a frame helps nobody.
  *
  * LG_RESUME: delivered.  LG_AGAIN: nothing happened yet.  LG_OUT: there was no gate or
- * no stack, and the Guest is dead.
+ * no stack, and the Guest is dead.  A PC does then what is called a triple fault: it cannot
+ * tell of the first fault, nor of the second, and so it resets without a word.  We leave a
+ * note for the obituary (lg_undelivered).
  */
 /* LAB 7.5 BEGIN: five words on a stack */
 enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error, u32 error)
@@ -87,7 +89,7 @@ enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error
 		lg->stats.fatal[vector] = 1;
 		lg_kill(lg, LG_TRAP_UNHANDLED, "unhandled trap %u at %#x (%#x)", vector,
 			(u32)regs->eip, vector == LG_VECTOR_PF ? (u32)lg->pages->cr2 : error);
-		return LG_OUT;
+		return lg_undelivered(lg, vector, 0);
 	}
 	irq_enabled = READ_ONCE(lg->data->irq_enabled) & LGUEST_IF;
 
@@ -112,11 +114,11 @@ enum lg_result lg_deliver(struct lguest *lg, unsigned int vector, bool has_error
 		if (LG_PAGE_OFFSET(esp) > LG_PAGE_SIZE - 4) {
 			lg_kill(lg, LG_MEM_VIRTUAL, "Bad address %#x: a stack that is not aligned straddles two pages",
 				esp);
-			return LG_OUT;
+			return lg_undelivered(lg, vector, esp);
 		}
 		r = lg_guest_address(lg, esp, true, (void **)&slot[i]);
 		if (r != LG_RESUME)
-			return r;
+			return r == LG_OUT ? lg_undelivered(lg, vector, esp) : r;
 	}
 	for (i = 0; i < n; i++)
 		memcpy(slot[i], &word[i], 4);

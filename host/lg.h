@@ -222,6 +222,8 @@ struct lguest {
 	u32 over;			/* 0, or LG_RUN_POWEROFF, _RESTART, _KILLED */
 	enum lg_reason reason;
 	const char *killed_by;		/* the function that said so */
+	u32 undelivered;		/* 1 + the vector that could not be delivered, or 0 */
+	u32 undelivered_at;		/* the word of its frame that had no place; 0: no gate */
 	char text[LG_TEXT_MAX];
 
 	bool recorded;
@@ -298,6 +300,14 @@ void lg_debug_shadow(struct lguest *lg, struct lg_shadow *s, bool show_frames);
 void lg_debug_roots(struct lguest *lg, struct lg_roots *roots);
 
 #include "os.h"
+
+/* The Guest is dead of a trap that could not be delivered; see struct lg_state. */
+static inline enum lg_result lg_undelivered(struct lguest *lg, unsigned int vector, u32 at)
+{
+	lg->undelivered = vector + 1;
+	lg->undelivered_at = at;
+	return LG_OUT;
+}
 
 /* Ask the loop for frame pfn (which must be below pfn_limit), and try again. */
 static inline enum lg_result lg_want_frame(struct lguest *lg, u32 pfn)

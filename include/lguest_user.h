@@ -15,7 +15,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	6
+#define LG_INTERFACE	7
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -88,7 +88,9 @@ struct lg_state {
 	__u32 exits;		/* how many of exit[] are filled */
 	__u32 pae;		/* the tables at cr3 are PAE ones */
 	__u32 recorded;		/* entry is filled: LG_CREATE_RECORD, and the Guest has run */
-	__u32 unused;
+	__u32 undelivered;	/* 1 + the vector that could not be delivered; 0: all could */
+	__u32 undelivered_at;	/* where its frame had no place on the stack; 0: no gate */
+	__u32 told_cr2;		/* of the last page fault that the Guest was told of */
 	struct lg_regs entry;	/* as they were when the Guest was last entered */
 	struct lg_exit_record exit[LG_EXIT_RECORDS];
 };

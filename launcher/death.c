@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*L:753 For the files
+/*L:754 For the files
  *
  * The obituary again, as JSON, for whoever wants to compare a hundred of them: a teacher,
  * a test, a bug report.  Nothing is left out, nothing is rounded.  What is an address, a
@@ -29,13 +29,28 @@ static void put_text(FILE *f, const char *name, const char *text)
 	json_text(f, text);
 }
 
-/* "eip": "0xc0101234", "symbol": "vm_fault+0x3c" */
-static void put_place(FILE *f, const struct obituary *o, uint32_t eip)
+/* "kernel/vm.c:123", or null */
+static void put_line(FILE *f, const struct line *line)
+{
+	char text[sizeof(line->file) + 16];
+
+	if (line->number && line->file[0]) {
+		snprintf(text, sizeof(text), "%s:%u", line->file, line->number);
+		put_text(f, "line", text);
+	} else {
+		fputs("\"line\": null", f);
+	}
+}
+
+/* "eip": "0xc0101234", "symbol": "vm_fault+0x3c", "line": "kernel/vm.c:123" */
+static void put_place(FILE *f, const struct obituary *o, uint32_t eip, const struct line *line)
 {
 	char name[80];
 
 	fprintf(f, "\"eip\": \"0x%08x\", ", eip);
 	put_text(f, "symbol", symbols_name(&o->sym, eip, name, sizeof(name)));
+	fputs(", ", f);
+	put_line(f, line);
 }
 
 /* Of all, or of those that changed since the last entry: [from, to]. */
@@ -68,15 +83,15 @@ static void put_registers(FILE *f, const struct lg_regs *r, const struct lg_regs
 	}
 }
 
-static void put_walk(FILE *f, const struct obituary *o)
+static void put_look(FILE *f, const struct obituary *o, const struct look *l)
 {
 	char bits[32];
 
-	fprintf(f, ",\n \"walk\": {\"address\": \"0x%08x\", \"levels\": [", o->st.cr2);
-	for (unsigned i = 0; i < o->walk.levels; i++) {
-		const struct walk_level *level = &o->walk.level[i];
+	fprintf(f, "{\"address\": \"0x%08x\", \"levels\": [", l->gva);
+	for (unsigned i = 0; i < l->walk.levels; i++) {
+		const struct walk_level *level = &l->walk.level[i];
 		unsigned index;
-		const char *name = level_name(o, i, &index);
+		const char *name = level_name(o->st.pae, l->gva, i, &index);
 
 		fprintf(f, "%s\n  {\"name\": \"%s\", \"index\": %u, \"at\": \"0x%08x\", "
 			"\"entry\": \"0x%0*" PRIx64 "\", \"bits\": \"%s\"}", i ? "," : "", name, index,
@@ -84,14 +99,14 @@ static void put_walk(FILE *f, const struct obituary *o)
 			entry_bits(level->entry, bits));
 	}
 	fputs("],\n  \"physical\": ", f);
-	if (o->mapped)
-		fprintf(f, "\"0x%08x\"", (unsigned)o->walk.gpa);
+	if (l->mapped)
+		fprintf(f, "\"0x%08x\"", (unsigned)l->walk.gpa);
 	else
 		fputs("null", f);
 	fputs(", \"shadow\": ", f);
-	if (o->shadow_known)
-		fprintf(f, "{\"entry\": \"0x%016" PRIx64 "\", \"bits\": \"%s\"}", o->shadow,
-			o->shadow ? entry_bits(o->shadow, bits) : "nothing there");
+	if (l->shadow_known)
+		fprintf(f, "{\"entry\": \"0x%016" PRIx64 "\", \"bits\": \"%s\"}", l->shadow,
+			l->shadow ? entry_bits(l->shadow, bits) : "nothing there");
 	else
 		fputs("null", f);
 	fputs("}", f);
@@ -111,7 +126,22 @@ static void put_exit(FILE *f, const struct obituary *o, unsigned i)
 	if (e->vector == 14)
 		fprintf(f, "\"cr2\": \"0x%08x\", ", e->cr2);
 	fprintf(f, "\"error\": \"0x%x\", \"cs\": \"0x%02x\", ", e->error, e->cs);
-	put_place(f, o, e->eip);
+	put_place(f, o, e->eip, &o->line_of_exit[i]);
+	fputs("}", f);
+}
+
+/* What could not be delivered, and where its frame had no place; no gate: null. */
+static void put_undelivered(FILE *f, const struct obituary *o)
+{
+	char what[48];
+	uint32_t vector = o->st.undelivered - 1;
+
+	fprintf(f, ",\n \"undelivered\": {\"vector\": %u, \"name\": \"%s\", \"stack\": ", vector,
+		vector < 32 ? vector_name(vector, what, sizeof(what)) : "interrupt");
+	if (o->stack.taken)
+		put_look(f, o, &o->stack);
+	else
+		fputs("null", f);
 	fputs("}", f);
 }
 
@@ -121,7 +151,14 @@ static void put_obituary(FILE *f, const struct obituary *o)
 	char what[48];
 
 	fprintf(f, ",\n \"cs\": \"0x%02x\", ", st->regs.cs);
-	put_place(f, o, st->regs.eip);
+	put_place(f, o, st->regs.eip, &o->line_of_eip);
+	if (o->said[0]) {
+		fputs(",\n \"said\": {", f);
+		put_text(f, "place", o->said);
+		fputs(", ", f);
+		put_line(f, &o->line_of_said);
+		fputs("}", f);
+	}
 	fputs(",\n \"instruction\": \"", f);
 	for (size_t i = 0; i < o->code_bytes; i++)
 		fprintf(f, "%s%02x", i ? " " : "", o->code[i]);
@@ -142,12 +179,16 @@ static void put_obituary(FILE *f, const struct obituary *o)
 		st->vector, vector_name(st->vector, what, sizeof(what)), st->error, st->cr2,
 		st->cr3, st->pae ? "true" : "false", st->ss1, st->esp1,
 		st->halted ? "true" : "false", st->irq_pending);
-	if (o->walked)
-		put_walk(f, o);
+	if (st->undelivered)
+		put_undelivered(f, o);
+	if (o->fault.taken) {
+		fputs(",\n \"walk\": ", f);
+		put_look(f, o, &o->fault);
+	}
 	fputs(",\n \"callers\": [", f);
 	for (unsigned i = 0; i < o->callers; i++) {
 		fputs(i ? ",\n  {" : "\n  {", f);
-		put_place(f, o, o->caller[i]);
+		put_place(f, o, o->caller[i], &o->line_of_caller[i]);
 		fputs("}", f);
 	}
 	fputs("],\n \"exits\": [", f);
@@ -200,7 +241,7 @@ void death_write(const struct guest_memory *mem, const struct image *img,
 		put_text(f, "text", end->run.text);
 		fputs(",\n ", f);
 		put_text(f, "decided_by", decided_by(end));
-		if (end->status != STATUS_POWEROFF && obituary_take(&o, mem, img)) {
+		if (end->status != STATUS_POWEROFF && obituary_take(&o, mem, img, end)) {
 			put_obituary(f, &o);
 			obituary_free(&o);
 		}

@@ -31,6 +31,7 @@
  *	death.c		... as JSON
  *	names.c		words for codes: exceptions, hypercalls
  *	symbols.c	names for addresses
+ *	lines.c		lines of the source for addresses
  *	stats.c		the Host's counters, as JSON
  *	map.c		which page is where, in three kinds of address
  *	outfile.c	a file that is written when nothing can be opened any more
@@ -608,6 +609,26 @@ void symbols_free(struct symbols *sym);
 /* "name+0x12" in text, or "" if nothing is near.  Returns text. */
 const char *symbols_name(const struct symbols *sym, uint32_t address, char *text, size_t size);
 
+/* The other way.  False: there is no such name. */
+bool symbols_address(const struct symbols *sym, const char *name, uint32_t *address);
+/* Where a kernel that was linked high is before it has page tables: that much lower. */
+#define SYMBOLS_HIGHER_HALF 0xc0000000u
+/* The contents of a section of the ELF file, and a NUL behind them.  NULL: there is none
+ * of that name, or it is compressed, or broken.  free() it. */
+void *symbols_section(const struct image *img, const char *name, size_t *size);
+
+/* ---- lines.c ------------------------------------------------------------- */
+
+struct line {
+	uint32_t address;
+	unsigned number;	/* 0: not known */
+	char file[96];		/* as the compiler was given it; "": not known */
+};
+
+/* Fills number and file of n addresses, from what the file says (DWARF 2 to 5).  Opens no
+ * file. */
+void lines_find(const struct image *img, struct line *sought, unsigned n);
+
 /* ---- postmortem.c, death.c ------------------------------------------------ */
 
 #define CALLERS_MAX	16
@@ -615,35 +636,48 @@ const char *symbols_name(const struct symbols *sym, uint32_t address, char *text
 #define OBITUARY_HINT	"every step before: the same with --trace=run.json, and then make view " \
 			"TRACE=run.json"
 
-/* All that can be known of a Guest that has stopped. */
-struct obituary {
-	const struct guest_memory *mem;
-	const struct image *img;
-	struct lg_state st;
-	struct symbols sym;
-	uint8_t code[CODE_BYTES];	/* at eip */
-	size_t code_bytes;		/* of them, how many could be read */
-	bool walked;			/* it was a page fault: the next four tell of cr2 */
+/* One address of the Guest's, looked at from all sides. */
+struct look {
+	bool taken;			/* else nothing here means anything */
+	uint32_t gva;
 	struct walk walk;
 	bool mapped;			/* walk.gpa is in the Guest's memory */
 	bool shadow_known;
 	uint64_t shadow;		/* the Host's entry; 0: none */
+};
+
+/* All that can be known of a Guest that has stopped. */
+struct obituary {
+	const struct guest_memory *mem;
+	const struct image *img;
+	const struct ending *end;
+	struct lg_state st;
+	struct symbols sym;
+	uint8_t code[CODE_BYTES];	/* at eip */
+	size_t code_bytes;		/* of them, how many could be read */
+	struct look fault;		/* at cr2, if it died of a page fault, or had one last */
+	struct look stack;		/* at st.undelivered_at, if that is not 0 */
 	uint32_t caller[CALLERS_MAX];
 	unsigned callers;
+	struct line line_of_eip, line_of_caller[CALLERS_MAX], line_of_exit[LG_EXIT_RECORDS];
+	char said[80];			/* a place in the Guest's last words: "vm_fault+0x3c" */
+	struct line line_of_said;
 	unsigned exits_of[EXIT_CLASSES + 1];	/* of st.exit[], by enum exit_class */
 };
 
 /* Looks, and prints nothing.  The thread that runs the Guest, which has stopped.  False:
  * the Host gives no state; then there is nothing to free. */
-bool obituary_take(struct obituary *o, const struct guest_memory *mem, const struct image *img);
+bool obituary_take(struct obituary *o, const struct guest_memory *mem, const struct image *img,
+		   const struct ending *end);
 void obituary_free(struct obituary *o);
 /* "P RW US A D" in text, or "not present".  Returns text. */
 const char *entry_bits(uint64_t entry, char text[32]);
-/* What entry i of o->walk belongs to, and its index there. */
-const char *level_name(const struct obituary *o, unsigned i, unsigned *index);
-/* Registers, code, page tables, callers and last exits on stderr, with names of functions
- * if img has any.  The thread that runs the Guest, which has stopped. */
-void postmortem(const struct guest_memory *mem, const struct image *img);
+/* What entry i of a walk for gva belongs to, and its index there. */
+const char *level_name(bool pae, uint32_t gva, unsigned i, unsigned *index);
+/* The obituary on stderr, with names and lines if img has any.  The thread that runs the
+ * Guest, which has stopped. */
+void postmortem(const struct guest_memory *mem, const struct image *img,
+		const struct ending *end);
 
 /* Opens the file ("-": stderr).  Returns 0 or a status. */
 int death_open(const char *file, struct complaint *c);

@@ -39,8 +39,21 @@ static bool early_words(const struct guest_memory *m, uint32_t gpa)
 	return true;
 }
 
+/* "E-BUS-01: bad NOTIFY ...", as the Host would have it: code and text apart. */
+static void split_code(struct lg_run *run, const char *sentence)
+{
+	const char *colon = strstr(sentence, ": ");
+	int n = colon ? (int)(colon - sentence) : LG_CODE_MAX;
+
+	if (n < LG_CODE_MAX && !strncmp(sentence, "E-", 2)) {
+		snprintf(run->code, sizeof(run->code), "%.*s", n, sentence);
+		sentence = colon + 2;
+	}
+	snprintf(run->text, sizeof(run->text), "%.*s", LG_TEXT_MAX - 1, sentence);
+}
+
 /* False: *end says how the Guest broke the protocol. */
-static bool knocked(struct bus *bus, struct ending *end)
+static bool knocked(struct bus *bus, const struct image *img, struct ending *end)
 {
 	uint32_t gpa = end->run.value;
 	struct complaint c;
@@ -57,21 +70,23 @@ static bool knocked(struct bus *bus, struct ending *end)
 	case BUS_FATAL:
 		break;
 	}
-	end->status = c.status;
-	snprintf(end->run.text, sizeof(end->run.text), "%.*s", LG_TEXT_MAX - 1, c.text);
 	say("the Guest was ended: %s", c.text);
+	end->status = c.status;
+	split_code(&end->run, c.text);
+	postmortem(bus->mem, img, end);
 	return false;
 }
 
-static void was_asked(const struct guest_memory *mem, const struct image *img, int status)
+static void was_asked(const struct guest_memory *mem, const struct image *img,
+		      const struct ending *end)
 {
-	if (status != STATUS_TIMEOUT)
+	if (end->status != STATUS_TIMEOUT)
 		return;
 	say("time is over (--timeout) and the Guest still runs");
 	if (!console_spoke())
 		say("it has not said a word: does it reach its entry 0x%x, and does it print by "
 		    "NOTIFY before it has a console?  Here is where it was:", img->entry);
-	postmortem(mem, img);
+	postmortem(mem, img, end);
 }
 
 /*L:710 The end
@@ -91,6 +106,7 @@ static bool is_over(const struct guest_memory *mem, const struct image *img, str
 		}
 		say("Guest crashed: %s", run->text[0] ? run->text : "(it did not say why)");
 		end->status = STATUS_CRASHED;
+		postmortem(mem, img, end);
 		return true;
 	case LG_RUN_RESTART:
 		verbose("the Guest restarts%s%s", run->text[0] ? ": " : "", run->text);
@@ -98,9 +114,10 @@ static bool is_over(const struct guest_memory *mem, const struct image *img, str
 		return true;
 	case LG_RUN_KILLED:
 		say("the Host killed the Guest: %s: %s", run->code, run->text);
-		fprintf(stderr, "  decided by %s() in the Host\n", run->by);
-		postmortem(mem, img);
+		if (run->by[0])
+			fprintf(stderr, "  decided by %s() in the Host\n", run->by);
 		end->status = STATUS_KILLED;
+		postmortem(mem, img, end);
 		return true;
 	default:
 		say("the Host gave an answer that we do not know: %u", run->what);
@@ -117,8 +134,8 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 		int error, status = ending_asked();
 
 		if (status >= 0) {
-			was_asked(bus->mem, img, status);
 			end->status = status;
+			was_asked(bus->mem, img, end);
 			return;
 		}
 		gdb_before_run();
@@ -137,7 +154,7 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 			gdb_stopped(end->run.value);
 			continue;
 		}
-		if (end->run.what == LG_RUN_NOTIFY ? !knocked(bus, end) : is_over(bus->mem, img, end))
+		if (end->run.what == LG_RUN_NOTIFY ? !knocked(bus, img, end) : is_over(bus->mem, img, end))
 			return;
 	}
 }

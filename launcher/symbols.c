@@ -17,7 +17,6 @@
 #include "launcher.h"
 
 #define SECTION_MAX	(16u * MIB)	/* no kernel has more; a broken file may say so */
-#define HIGHER_HALF	0xc0000000u
 
 static void *read_section(const struct image *img, const Elf32_Shdr *s, size_t extra)
 {
@@ -29,6 +28,42 @@ static void *read_section(const struct image *img, const Elf32_Shdr *s, size_t e
 	if (p && read_exactly(img->fd, p, s->sh_size, s->sh_offset))
 		return p;
 	free(p);
+	return NULL;
+}
+
+static bool section_header(const struct image *img, const Elf32_Ehdr *h, unsigned i,
+			   Elf32_Shdr *s)
+{
+	return i < h->e_shnum &&
+	       read_exactly(img->fd, s, sizeof(*s), h->e_shoff + (uint64_t)i * sizeof(*s));
+}
+
+static bool file_header(const struct image *img, Elf32_Ehdr *h)
+{
+	return !img->bzimage && read_exactly(img->fd, h, sizeof(*h), 0) &&
+	       h->e_shentsize == sizeof(Elf32_Shdr);
+}
+
+void *symbols_section(const struct image *img, const char *name, size_t *size)
+{
+	Elf32_Ehdr h;
+	Elf32_Shdr names, s;
+	char here[32];
+	size_t n = strlen(name) + 1;
+
+	*size = 0;
+	if (n > sizeof(here) || !file_header(img, &h) ||
+	    !section_header(img, &h, h.e_shstrndx, &names))
+		return NULL;
+	for (unsigned i = 0; section_header(img, &h, i, &s); i++)
+		if (s.sh_type == SHT_PROGBITS && !(s.sh_flags & SHF_COMPRESSED) &&
+		    read_exactly(img->fd, here, n, (uint64_t)names.sh_offset + s.sh_name) &&
+		    !memcmp(here, name, n)) {
+			void *p = read_section(img, &s, 1);
+
+			*size = p ? s.sh_size : 0;
+			return p;
+		}
 	return NULL;
 }
 
@@ -65,20 +100,20 @@ void symbols_read(struct symbols *sym, const struct image *img)
 	unsigned i;
 
 	memset(sym, 0, sizeof(*sym));
-	if (img->bzimage || !read_exactly(img->fd, &h, sizeof(h), 0) ||
-	    h.e_shentsize != sizeof(table))
+	memset(&table, 0, sizeof(table));
+	if (!file_header(img, &h))
 		return;
-	for (i = 0; i < h.e_shnum; i++)
-		if (!read_exactly(img->fd, &table, sizeof(table),
-				  h.e_shoff + (uint64_t)i * sizeof(table)) ||
-		    table.sh_type == SHT_SYMTAB)
-			break;
-	if (i == h.e_shnum || table.sh_type != SHT_SYMTAB || table.sh_link >= h.e_shnum ||
-	    !read_exactly(img->fd, &names, sizeof(names),
-			  h.e_shoff + (uint64_t)table.sh_link * sizeof(names)))
+	for (i = 0; section_header(img, &h, i, &table) && table.sh_type != SHT_SYMTAB; i++)
+		;
+	if (i == h.e_shnum || table.sh_type != SHT_SYMTAB ||
+	    !section_header(img, &h, table.sh_link, &names))
 		return;
 	sym->names = read_section(img, &names, 1);	/* and a NUL behind the last name */
 	raw = sym->names ? read_section(img, &table, 0) : NULL;
+	for (i = 0; raw && i < names.sh_size; i++)	/* they go to a terminal */
+		if (sym->names[i] && ((unsigned char)sym->names[i] < 0x20 ||
+				      (unsigned char)sym->names[i] > 0x7e))
+			sym->names[i] = '?';
 	if (raw)
 		keep_code(sym, raw, table.sh_size / sizeof(*raw), names.sh_size);
 	free(raw);
@@ -114,7 +149,17 @@ const char *symbols_name(const struct symbols *sym, uint32_t address, char *text
 	text[0] = '\0';
 	if (s && address - s->address < MIB)
 		snprintf(text, size, "%.60s+0x%x", s->name, address - s->address);
-	else if (address < HIGHER_HALF / 4)	/* before paging: look where it will be */
-		symbols_name(sym, address + HIGHER_HALF, text, size);
+	else if (address < SYMBOLS_HIGHER_HALF / 4)	/* before paging: look where it will be */
+		symbols_name(sym, address + SYMBOLS_HIGHER_HALF, text, size);
 	return text;
+}
+
+bool symbols_address(const struct symbols *sym, const char *name, uint32_t *address)
+{
+	for (size_t i = 0; i < sym->count; i++)
+		if (!strcmp(sym->symbol[i].name, name)) {
+			*address = sym->symbol[i].address;
+			return true;
+		}
+	return false;
 }

@@ -14,7 +14,9 @@ import re
 from .labs import STEPS, TOP, LabError, load_all
 
 KEPT = os.path.join(TOP, "labs", ".progress.json")
-REASON = re.compile(r'^\s*X\((\w+),\s*"(E-[A-Z]+-\d+)",\s*"(.*?)"\)', re.M)
+# host/reasons.h has X(NAME, "code", "sentence"), launcher/reasons.h #define NAME "code: " /* it */
+REASON = re.compile(r'^\s*(?:X\(|#define )(\w+),?\s*"(E-[A-Z]+-\d+)(?:",\s*"|: "\s*/\* )(.*?)'
+                    r'(?:"\)| \*/)', re.M)
 
 
 def asked():

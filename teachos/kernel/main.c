@@ -11,6 +11,7 @@
  *	echo WORD...		say that, power off
  *	init=PATH [ARG...]	run one program instead of the shell, power off
  *	panic			trip on purpose, to see what a panic looks like
+ *	panic stack		trip where there is no stack to fall on: a triple fault
  *
  * Before all these may stand how to find oneself on a network: ip=10.0.2.15/24,10.0.2.2
  * (without it: by DHCP).
@@ -96,6 +97,8 @@ static void follow_command_line(void)
 		words[0] += 5;
 		run_init(words[0], words);
 	}
+	if (count > 1 && !strcmp(words[0], "panic") && !strcmp(words[1], "stack"))
+		asm volatile("mov %0, %%esp\n\tpush %%eax" : : "i"(PAGE_SIZE));
 	if (count && !strcmp(words[0], "panic"))
 		*(volatile u32 *)0 = 1;
 	if (count)

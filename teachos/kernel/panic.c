@@ -2,8 +2,10 @@
 /*G:520 Last words
  *
  * When the kernel finds that something can't be, it does not try to go on: it would
- * only spread the damage.  It tells what it knows, registers first, then the chain
- * of calls that led here, by name, and shuts down with the reason as its epitaph.
+ * only spread the damage.  It tells what it knows: for a page fault, what its own tables
+ * say of the address; the registers; then the chain of calls that led here, by name; and
+ * shuts down with the reason as its epitaph.  (Lines of the source it does not know.  The
+ * Launcher looks them up, and `tools/autopsy` does for a console that was kept.)
  *
  * The chain is easy to follow, for every function begins by pushing ebp: ebp points
  * at the caller's ebp, and above it lies the return address.  The names come from
@@ -41,6 +43,41 @@ static void print_caller(u32 address)
 	const char *name = symbol_name(address, &offset);
 
 	print("  0x%08x %s+0x%x\n", address, name, offset);
+}
+
+/* What the page tables say of an address, entry by entry, down to the one that says no. */
+static void print_walk(u32 va)
+{
+	static const struct {
+		const char *name;
+		u32 shift, entries;
+	} level[] = {
+#ifdef CONFIG_PAE
+		{"pointers", TOP_SHIFT, TOP_ENTRIES},
+#endif
+		{"directory", DIR_SHIFT, PT_ENTRIES},
+		{"table", 12, PT_ENTRIES},
+	};
+	u32 table = current_root;
+
+	for (u32 i = 0; table && i < sizeof(level) / sizeof(level[0]); i++) {
+		u32 index = va >> level[i].shift & (level[i].entries - 1);
+		pte_t entry;
+
+		if (table >= boot_info.memory) {
+			print("  outside memory\n");
+			return;
+		}
+		entry = ((const pte_t *)phys_to_virt(table))[index];
+		print("  %s entry %u at 0x%08x: 0x%08x, %s%s%s\n", level[i].name, index,
+		      table + index * (u32)sizeof(entry), (u32)entry,
+		      entry & PTE_P ? "present" : "not present",
+		      entry & PTE_P && entry & PTE_RW ? ", writable" : "",
+		      entry & PTE_P && entry & PTE_US ? ", for ring 3" : "");
+		if (!(entry & PTE_P))
+			return;
+		table = pte_phys(entry);
+	}
 }
 
 static void backtrace(u32 ebp)
@@ -116,8 +153,11 @@ void panic_trap(const struct trap_frame *f, const char *what)
 	headline();
 	print("%s (vector %u, error 0x%x) in the kernel\n", what ? what : "unknown trap",
 	      f->vector, f->error);
-	if (f->vector == 14)
-		print("address 0x%08x, page tables at 0x%08x\n", address, current_root);
+	if (f->vector == 14) {
+		print("%s of address 0x%08x, page tables at 0x%08x\n",
+		      f->error & 2 ? "write" : "read", address, current_root);
+		print_walk(address);
+	}
 	print("eax %08x  ebx %08x  ecx %08x  edx %08x\n", f->eax, f->ebx, f->ecx, f->edx);
 	print("esi %08x  edi %08x  ebp %08x  esp %08x\n", f->esi, f->edi, f->ebp,
 	      (u32)&f->esp);

@@ -148,13 +148,16 @@ def poweroff():
 def crash():
     status, _, err = run("crash", "Oops:", "no", "init")
     expect_is(status, 3, "status")
-    expect_is(err, "launcher: Guest crashed: Oops: no init\n", "stderr")
+    lines = err.splitlines()
+    expect_is(lines[0], "launcher: Guest crashed: Oops: no init", "the first line")
+    expect_is(lines[1], "  at eip 61:00100004 <panic+0x0>", "the second")
+    expect("TRACE=run.json" in lines[-1] and "make hint" not in err, err)
 
 
 @test
 def crash_without_words():
     _, _, err = run("crash")
-    expect_is(err, "launcher: Guest crashed: (it did not say why)\n", "stderr")
+    expect_is(err.split("\n")[0], "launcher: Guest crashed: (it did not say why)", "stderr")
 
 
 @test
@@ -163,8 +166,8 @@ def killed_by_the_host():
     expect_is(status, 4, "status")
     expect("E-PT-07: bad page table entry" in err, err)
     for part in ("eip 61:00100004 <panic+0x0>", "hypercall 17 NOTIFY", "<start+0x0>",
-                 "#PF page fault at deadb000: not present, write, from ring 1",
-                 "fault 13 in the Switcher", "+500"):
+                 "#PF page fault at deadb000: not present, write at 61:00100004 <panic+0x0>",
+                 "fault 13 in the Switcher", "+500", "make hint E-PT-07\n"):
         expect(part in err, f"{part!r} is not in {err!r}")
 
 
@@ -182,7 +185,8 @@ def string_without_an_end():
 def bad_notify():
     status, _, err = run("bad-notify")
     expect_is(status, 4, "status")
-    expect("bad NOTIFY: 0xfffff000" in err, err)
+    expect("E-BUS-03: bad NOTIFY: 0xfffff000" in err, err)
+    expect("  at eip 61:" in err and "make hint E-BUS-03\n" in err, err)
 
 
 @test
