@@ -13,8 +13,8 @@ from .labs import BUILD, TOP, LabError
 from .tree import Tree
 
 
-def the_lab(number):
-    lab = labs.load(number)
+def the_lab(number, hidden=False):
+    lab = labs.load(number, hidden=hidden)
     if not lab:
         have = ", ".join(str(l.lab) for l in labs.load_all())
         raise LabError("lab %s has no exercises yet; those that have: %s" % (number, have))
@@ -52,9 +52,10 @@ def step_of(lab, step):
 
 def do_grade(o):
     numbers = [o.lab] if o.lab is not None else [l.lab for l in labs.load_all()]
+    hidden = getattr(o, "hidden", False)
     tree, total, most, status = Tree(), 0, 0, 0
     for number in numbers:
-        lab = the_lab(number)
+        lab = the_lab(number, hidden)
         units = o.command == "check"
         base = None if units else grading.result_folder(lab)
         report = grading.grade(
@@ -114,7 +115,7 @@ def do_submit(o):
 
 
 def do_grade_submission(o):
-    lab, tree = the_lab(o.lab), Tree()
+    lab, tree = the_lab(o.lab, hidden=True), Tree()
     if tree.is_handout:
         raise LabError("a submission is graded in the course's own tree")
     seed, said, answers, notes = o.student_seed, None, "", list(o.note)
@@ -142,7 +143,7 @@ def do_grade_submission(o):
 
 def do_mutants(o):
     mutants = staff_only("mutants")
-    which = [the_lab(o.lab)] if o.lab is not None else labs.load_all()
+    which = [the_lab(o.lab, True)] if o.lab is not None else labs.load_all(hidden=True)
     return mutants.run(which, Tree(), o.seed or 1, not o.no_guests, o.only, o.write)
 
 
@@ -234,6 +235,7 @@ def main(arguments):
         p = command(name, do_grade, text, "optional", True)
         p.add_argument("--step", metavar="N.M", help="begin here: earlier ones are the reference's")
         p.add_argument("--stubs", action="store_true", help="run what is not begun, too")
+        p.add_argument("--hidden", action="store_true", help="staff: with the hidden tests")
     p = command("compose", do_compose, "put the sources together (a handout needs it)")
     p.add_argument("--lab", type=int)
     p.add_argument("--base")

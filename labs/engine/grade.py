@@ -55,7 +55,9 @@ class Report:
                 "score": round(l.points, 3), "max_score": l.test.points, "output": said,
                 "status": "passed" if l.verdict.word == PASS else "failed",
                 "tags": [l.verdict.word],
-                "visibility": "after_due_date" if l.test.hidden else "visible",
+                "visibility": "visible" if not l.test.hidden else
+                              l.test.hidden if isinstance(l.test.hidden, str)
+                              else "after_due_date",
                 "extra_data": {"verdict": l.verdict.word}})
         for a in self.asked:
             tests.append({"number": a.id, "name": "question %s" % a.id, "score": a.points,

@@ -186,14 +186,16 @@ def ordinary(name):
 
 def inmate(lab, name):
     """-> (Inmate, its ELF file), built if it is one of the lab's own."""
-    own = os.path.join(lab.folder, "inmates", name + ".asm")
-    if not os.path.exists(own):
+    own = [p for p in (os.path.join(f, "inmates", name + ".asm") for f in lab.folders)
+           if os.path.exists(p)]
+    if not own:
         for suffix in (".asm", ".c"):
             path = os.path.join(TOP, "tests", "inmates", name + suffix)
             if os.path.exists(path):
                 return inmates_of.Inmate(path), ordinary(name)
         raise LabError("%s: there is no inmate '%s' in the lab's inmates/ or in tests/inmates"
                        % (lab.where, name))
+    own = own[0]
     folder = os.path.join(BUILD, "labs", "inmates")
     os.makedirs(folder, exist_ok=True)
     elf = os.path.join(folder, name + ".elf")
@@ -212,9 +214,9 @@ def inmate(lab, name):
     return inmates_of.Inmate(own), elf
 
 
-def judge_of(lab, name):
+def judge_of(lab, name, folder):
     spec = importlib.util.spec_from_file_location("judge%d" % lab.lab,
-                                                  os.path.join(lab.folder, "judge.py"))
+                                                  os.path.join(folder, "judge.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return getattr(module, name)
@@ -282,7 +284,7 @@ class Plan:
                 why = one.judge(arguments, step.output.split("\n{", 1)[0] if judge
                                 else step.output, step.status)
                 if not why and judge:
-                    why = self.ask(judge, step)
+                    why = self.ask(test, judge, step)
                 if not why and not self.heart and \
                         (step.guests, step.pinned, step.tables) != ("0", "0", "0"):
                     why = "the Host still holds %s guests, %s pages, %s tables" % (
@@ -302,13 +304,13 @@ class Plan:
                                           step.output if step else "")
         return found
 
-    def ask(self, judge, step):
+    def ask(self, test, judge, step):
         at = step.output.find("\n{")
         try:
             stats = json.loads(step.output[at:step.output.rindex("}") + 1])
         except ValueError:
             return "the Launcher wrote no counters"
-        judgement = judge_of(self.lab, judge)
+        judgement = judge_of(self.lab, judge, self.lab.folder_of.get(test, self.lab.folder))
         try:
             return judgement(self.nonce, step.output[:at], step.status, stats)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -20,7 +20,13 @@ LAB_KEYS = {"lab": 1, "title": 1, "part": 1, "points": 1, "hours": 1, "read": 1,
             "show": 1, "programs": 0, "guests": 0, "exercises": 1, "hints": 1, "questions": 0}
 EXERCISE_KEYS = {"id": 1, "name": 1, "file": 1, "functions": 1, "write": 1, "contract": 1,
                  "tests": 1, "mutants": 1}
-TEST_KEYS = {"test": 1, "points": 1, "hint": 1, "expect": 1, "hints": 0, "hidden": 0, "of": 0}
+TEST_KEYS = {"test": 1, "points": 1, "hint": 1, "expect": 1, "hints": 0, "hidden": 0, "of": 0,
+             "notices": 0}
+# labN/hidden/hidden.json: tests that only the grading sees.
+HIDDEN_KEYS = {"tests": 1, "visibility": 0, "programs": 0, "guests": 0}
+HIDDEN_TEST_KEYS = {"exercise": 1, "test": 1, "takes": 1, "points": 1, "expect": 1, "notices": 1,
+                    "hint": 0, "visibility": 0, "of": 0}
+VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
 MUTANT_KEYS = {"name": 1, "wrong": 1, "from": 0, "to": 0, "file": 0, "killed_by": 1, "hint": 1}
 
 
@@ -58,6 +64,8 @@ class Lab(Record):
         super().__init__(where, LAB_KEYS, values)
         self.programs = self.programs or {}
         self.guests = self.guests or {}
+        self.folders = [folder]         # where inmates and judge.py are looked for
+        self.folder_of = {}             # {test of a Guest: the overlay that brought it}
         self.exercises = [Exercise(self, e) for e in self.exercises]
         ids = [e.id for e in self.exercises]
         if len(set(ids)) != len(ids):
@@ -71,6 +79,54 @@ class Lab(Record):
             if tuple(sorted(steps)) != tuple(sorted(STEPS)):
                 raise LabError("%s: hint %s has %s; expected %s"
                                % (where, code, ", ".join(steps), ", ".join(STEPS)))
+
+    def add_hidden(self, folder):
+        """
+        Tests that students do not have, from an overlay: they take over a part of the points
+        of tests that students do have, so the sum stays what it was.
+        """
+        path = os.path.join(folder, "hidden.json")
+        try:
+            with open(path, encoding="utf-8") as f:
+                more = Record(path, HIDDEN_KEYS, json.load(f))
+        except ValueError as error:
+            raise LabError("%s: %s" % (path, error))
+        for key, values in (more.programs or {}).items():
+            values = dict(values)
+            if "source" in values:
+                values["source"] = os.path.join(folder, values["source"])
+            if key in self.programs:
+                raise LabError("%s: program %s is there already" % (path, key))
+            self.programs[key] = values
+        for name, values in (more.guests or {}).items():
+            if name in self.guests:
+                raise LabError("%s: %s is there already" % (path, name))
+            self.guests[name] = values
+            self.folder_of[name] = folder
+        self.folders.append(folder)
+        for values in more.tests:
+            t = Record(path, HIDDEN_TEST_KEYS, values)
+            e = self.exercise(t.exercise)
+            giver = [x for x in e.tests if x.test == t.takes]
+            if not giver:
+                raise LabError("%s: %s takes points of '%s'; expected one of %s" % (
+                    path, t.test, t.takes, ", ".join(x.test for x in e.tests)))
+            if not 0 < t.points <= giver[0].points + 1e-9:
+                raise LabError("%s: %s takes %g points of %s, which has %g" % (
+                    path, t.test, t.points, t.takes, giver[0].points))
+            seen = t.visibility or more.visibility or "after_due_date"
+            if seen not in VISIBILITIES:
+                raise LabError("%s: %s: visibility '%s'; expected one of %s"
+                               % (path, t.test, seen, ", ".join(VISIBILITIES)))
+            if any(x.test == t.test for x in e.tests):
+                raise LabError("%s: %s has a test %s already" % (path, e.id, t.test))
+            giver[0].points = round(giver[0].points - t.points, 6)
+            e.tests.append(Record(path, TEST_KEYS, {
+                "test": t.test, "points": t.points, "hint": t.hint or giver[0].hint,
+                "expect": t.expect, "of": t.of, "notices": t.notices, "hidden": seen}))
+            if t.notices not in [m.name for m in e.mutants] and e.mutants:
+                raise LabError("%s: %s is to notice mutant '%s'; expected one of %s" % (
+                    path, t.test, t.notices, ", ".join(m.name for m in e.mutants)))
 
     def exercise(self, ident):
         for e in self.exercises:
@@ -134,15 +190,31 @@ class Exercise(Record):
         return test.hint
 
 
-def load(number, top=TOP):
+def overlays(number, top=TOP):
+    """The folders with hidden tests of a lab: the course's, and the one that HIDDEN names."""
+    found = [os.path.join(top, "labs", "lab%d" % number, "hidden")]
+    if os.environ.get("HIDDEN"):
+        outside = os.path.abspath(os.environ["HIDDEN"])
+        if not os.path.isdir(outside):
+            raise LabError("HIDDEN=%s: expected a folder with lab%d/hidden.json or others"
+                           % (outside, number))
+        found.append(os.path.join(outside, "lab%d" % number))
+    return [f for f in found if os.path.exists(os.path.join(f, "hidden.json"))]
+
+
+def load(number, top=TOP, hidden=False):
+    """A lab, or None.  hidden: with the tests that only the grading sees."""
     folder = os.path.join(top, "labs", "lab%d" % number)
     if not os.path.exists(os.path.join(folder, "lab.json")):
         return None
-    return Lab(folder)
+    lab = Lab(folder)
+    for overlay in overlays(number, top) if hidden else ():
+        lab.add_hidden(overlay)
+    return lab
 
 
-def load_all(top=TOP):
-    return [lab for lab in (load(n, top) for n in NUMBERS) if lab]
+def load_all(top=TOP, hidden=False):
+    return [lab for lab in (load(n, top, hidden) for n in NUMBERS) if lab]
 
 
 def known_exercises(top=TOP):

@@ -29,11 +29,17 @@ class Row:
         self.verdicts = unit.try_exercise(e, tree, self.text, seed)
         # The reference's Guests are tried for the whole lab; a stub fails in user space, and
         # is not booted.
-        wanted = [self.mutant.killed_by] if self.mutant and unit.is_guest(
-            self.mutant.killed_by) else []
+        wanted = [t for t in self.claims() if unit.is_guest(t)]
         if wanted and with_guests:
             self.verdicts.update(guests.try_guests(e.lab, tree, {e.id: self.text}, wanted))
         self.judge(with_guests)
+
+    def claims(self):
+        """The tests that say that they catch this one."""
+        if not self.mutant:
+            return []
+        return [self.mutant.killed_by] + [t.test for t in self.exercise.tests
+                                          if t.notices == self.name]
 
     def judge(self, with_guests):
         e = self.exercise
@@ -67,6 +73,12 @@ class Row:
                 if hint != self.mutant.hint:
                     self.problem = "%s shows hint %s, expected %s (seen: %s)" % (
                         killer, hint, self.mutant.hint, v.why)
+            for name in self.claims()[1:]:
+                v = self.verdicts.get(name)
+                if not self.problem and (with_guests or not unit.is_guest(name)) and (
+                        v is None or v.word in (PASS, SKIP, "ERROR")):
+                    self.problem = "SURVIVES %s (%s), which claims to notice it" % (
+                        name, v.word if v else "not run")
 
 
 def rows_of(lab, tree):
@@ -91,10 +103,16 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         unit.prepare(lab, tree)
         rows = [r for r in rows_of(lab, tree)
                 if not only or only in ("%s-%s" % (r.exercise.id, r.name), r.exercise.id)]
+        if not rows:
+            raise LabError("there is no mutant %s in lab %d; expected an exercise such as %s, or "
+                           "a mutant such as %s-%s" % (
+                               only, lab.lab, lab.exercises[0].id, lab.exercises[0].id,
+                               lab.exercises[0].mutants[0].name))
+        failed = 0
         if with_guests:
             for name, v in sorted(guests.try_guests(lab, tree, {}, sorted(lab.guests)).items()):
                 print("%-7s the reference, %s%s" % (v.word, name, ": " + v.why if v.why else ""))
-                status = status if v.word == PASS else 1
+                failed += v.word != PASS
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             jobs = {pool.submit(r.carry_out, tree, seed, with_guests): r for r in rows}
             for job in concurrent.futures.as_completed(jobs):
@@ -116,7 +134,8 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
                     e.id, r.name, r.wrong, r.mutant.killed_by, r.mutant.hint))
             status = 1 if r.problem else status
         sys.stdout.flush()
-        bad = sum(1 for r in rows if r.problem)
+        bad = failed + sum(1 for r in rows if r.problem)
+        status = 1 if bad else status
         print("\nlab %d: %d mutants, %d exercises, %d problem%s"
               % (lab.lab, sum(1 for r in rows if r.mutant), len(lab.exercises), bad,
                  "" if bad == 1 else "s"))

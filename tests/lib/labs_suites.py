@@ -226,6 +226,56 @@ def labs_handout(wanted):
     return results
 
 
+def labs_mutants(wanted):
+    """The proof itself is put to the test: each kind of false claim is called one."""
+    import contextlib
+    import io
+    from engine import labs, mutants
+    from engine.tree import Tree
+    prefix, results, tree = "labs/mutants", [], Tree()
+
+    def said(change, only):
+        """The problems, after `change` was made to 6.2 and its first mutant."""
+        lab = labs.load(6, hidden=True)
+        e = lab.exercise("6.2")
+        e.mutants = e.mutants[:3]
+        change(e, e.mutants[0])
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            status = mutants.run([lab], tree, 1, with_guests=False,
+                                 only="6.2" + only)
+        return status, " ".join(re.findall(r"PROBLEM: (.*)", out.getvalue()))
+
+    def give(thing, **values):
+        thing.__dict__.update(values)
+
+    reference = tree.mine(tree.exercises["6.2"])
+    for name, only, change, status, words in (
+            ("the truth", "", lambda e, m: None, 0, ""),
+            ("wrong killer", "-straight", lambda e, m: give(m, killed_by="host/access/read_outside"),
+             1, "SURVIVES host/access/read_outside (PASS); "
+             "killed by host/access/read_across_frames"),
+            ("wrong hint", "-straight", lambda e, m: give(m, hint="6.2-outside"), 1,
+             "shows hint 6.2-frames, expected 6.2-outside"),
+            ("no mistake at all", "-straight", lambda e, m: give(m, to=m.__dict__["from"]), 1,
+             "no test notices"),
+            ("does not compile", "-straight", lambda e, m: give(m, to="this is not C"), 1,
+             "it does not compile"),
+            ("notices nothing", "-straight", lambda e, m: give(e.tests[1], notices=m.name), 1,
+             "SURVIVES host/access/read_outside (PASS), which claims to notice it"),
+            ("two are not enough", "-stub", lambda e, m: e.mutants.pop(), 1, "fewer than three mutants"),
+            ("a stub that passes", "-stub", lambda e, m: give(e, stub=lambda: reference), 1,
+             "the stub passes host/access/read_across_frames")):
+        got = said(change, only)
+        results.append(same("%s/%s" % (prefix, name), got[0] == status and words in got[1] and
+                            bool(words) == bool(got[1]), "status %d: %s" % got))
+    p = subprocess.run([os.path.join(TOP, "labs", "lab"), "mutants", "6", "--only", "6.77"],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    results.append(same(prefix + "/no such mutant", p.returncode == 2 and
+                        b"there is no mutant 6.77 in lab 6" in p.stdout, p.stdout.decode()[-200:]))
+    return results
+
+
 # Run in the tree of a seed: the reference of 6.6, and the same with 64 for a name.
 IN_A_VARIANT = """
 import sys
