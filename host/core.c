@@ -16,8 +16,8 @@
 #include <linux/sched/signal.h>
 #include "guest.h"
 
-/* For the tracepoint of an exit: traps that the Switcher delivered without us. */
-static u64 lg_direct_traps(struct lguest *lg)
+/* Traps that the Switcher delivered without us, since CREATE. */
+u64 lg_direct_traps(struct lguest *lg)
 {
 	u64 sum = lg->pages->direct_count_syscall;
 	unsigned int i;
@@ -44,13 +44,10 @@ static void run_section(struct lg_guest *g)
 			r = lg_before_entry(lg);
 			if (r != LG_RESUME)
 				break;
-			if (unlikely(lg->record)) {
-				lg->entry_regs = *lg_regs(lg);
-				lg->recorded = true;
-			}
 			trace_lguest_enter(lg);
 			lg_count(lg, switches);
-			ours = lg_arch_enter(g, &interrupt);
+			ours = unlikely(lg->watched) ? lg_watched_stay(g, &interrupt) :
+						       lg_arch_enter(g, &interrupt);
 			trace_lguest_exit(lg);
 			if (!ours)
 				break;		/* Linux': an interrupt, an NMI */
@@ -142,6 +139,7 @@ int lg_run_guest(struct lg_guest *g, struct lg_run *out)
 	struct lguest *lg = &g->lg;
 	int err;
 
+	lg->watch.since = 0;		/* what the Launcher did is not the Host's */
 	for (;;) {
 		err = satisfy(g, out);
 		if (err)
@@ -152,6 +150,7 @@ int lg_run_guest(struct lg_guest *g, struct lg_run *out)
 			return -EINTR;
 		if (lg->halted && !g->unfinished && !lg->debug_stop && !lg_irq_would_wake(lg)) {
 			err = lg_sleep(g);
+			lg->watch.since = 0;
 			if (err)
 				return err;
 		}

@@ -102,7 +102,7 @@ static int create(struct lg_guest *g, void __user *arg)
 		return -EFAULT;
 	if (c.interface != LG_INTERFACE)
 		return -EPROTO;
-	if (c.flags & ~LG_CREATE_RECORD)
+	if (c.flags & ~(LG_CREATE_RECORD | LG_CREATE_TIME | LG_CREATE_RINGS))
 		return -EINVAL;
 	if (g->task)
 		return -EBUSY;
@@ -116,9 +116,14 @@ static int create(struct lg_guest *g, void __user *arg)
 	err = lg_arch_init(g, c.entry);
 	if (err)
 		return err;
+	g->lg.watched = c.flags;
 	g->lg.record = c.flags & LG_CREATE_RECORD;
+	g->lg.watch.rings = c.flags & LG_CREATE_RINGS;
+	g->lg.watch.time = c.flags & (LG_CREATE_TIME | LG_CREATE_RINGS);
 	lg_segments_init(&g->lg);
 	lg_shadow_init(&g->lg);
+	if (g->lg.watch.time)
+		lg_watch_weigh(g);
 	lg_debugfs_add(g);
 	/* Raising an interrupt needs no lock, so it must not see half a Guest. */
 	smp_store_release(&g->created, true);

@@ -66,6 +66,11 @@ extern atomic_long_t lg_pinned_pages, lg_table_pages, lg_guests;
 
 /* core.c */
 int lg_run_guest(struct lg_guest *g, struct lg_run *out);
+u64 lg_direct_traps(struct lguest *lg);
+
+/* watch.c */
+void lg_watch_weigh(struct lg_guest *g);
+bool lg_watched_stay(struct lg_guest *g, unsigned int *interrupt);
 
 /* clock.c */
 void lg_kick(struct lg_guest *g);

@@ -11,6 +11,7 @@
  *
  *   reasons.h        how a Guest dies, and what is said at the funeral
  *   core.c           the loop: enter, come back, find out why
+ *   watch.c          a stopwatch, for those who ask
  *   clock.c          the Guest's clock, its alarm, and its bed
  *   hypercalls.c     what a Guest may ask for
  *   segments.c       the GDT: the wall, because ring 1 has no other
@@ -64,6 +65,7 @@
 #define LG_VECTOR_BP	3
 #define LG_VECTOR_NM	7
 #define LG_VECTOR_DF	8
+#define LG_VECTOR_NP	11
 #define LG_VECTOR_GP	13
 #define LG_VECTOR_PF	14
 #define LG_VECTOR_MC	18
@@ -180,6 +182,7 @@ struct lguest {
 	bool debug_step, debug_stop;
 	u8 debug_trap;			/* of the last stop: 1, 3, or 0 */
 	u8 debug_reflect;		/* the Guest is to have this one */
+	bool watched;			/* one of record, watch.time, watch.rings */
 	bool record;			/* LG_CREATE_RECORD */
 	u32 noirq_start, noirq_end;
 	u32 exits;			/* counts; exit_record is a ring */
@@ -226,6 +229,17 @@ struct lguest {
 	u32 undelivered_at;		/* the word of its frame that had no place; 0: no gate */
 	char text[LG_TEXT_MAX];
 
+	struct lg_watch {		/* watch.c */
+		bool time;		/* LG_CREATE_TIME */
+		bool rings;		/* LG_CREATE_RINGS */
+		bool let_out;		/* this IRET may enter ring 3 */
+		bool away;		/* the last stay ended for Linux' sake */
+		u32 switcher;		/* ticks of a trip that executes nothing */
+		u32 trip;		/* the Switcher's part of the last one */
+		u64 in, out;		/* TSC before and after it */
+		u64 direct;		/* lg_direct_traps() after it */
+		u64 since;		/* we have had the CPU since then, 0: not all the time */
+	} watch;
 	bool recorded;
 	struct lg_trap_frame entry_regs; /* at the last entry, if ->record */
 	struct lg_exit_record exit_record[LG_EXIT_RECORDS];

@@ -28,7 +28,11 @@ TRACE_EVENT(lguest_enter,
 		  __entry->esp, __entry->eflags, __entry->cr3)
 );
 
-/* direct: traps that the Switcher gave to the Guest by itself, since CREATE. */
+/*
+ * direct: traps that the Switcher gave to the Guest by itself, since CREATE.  in, out: the
+ * TSC right before the Switcher and right after, switcher: its own part of the difference;
+ * all 0 unless the Launcher asked for that (LG_CREATE_TIME).
+ */
 TRACE_EVENT(lguest_exit,
 	TP_PROTO(struct lguest *lg),
 	TP_ARGS(lg),
@@ -37,7 +41,8 @@ TRACE_EVENT(lguest_exit,
 			 __field(u32, ss) __field(u32, esp) __field(u32, ebp)
 			 __field(u32, eax) __field(u32, ebx) __field(u32, ecx)
 			 __field(u32, edx) __field(u32, esi) __field(u32, edi)
-			 __field(u64, direct)),
+			 __field(u64, direct) __field(u64, in) __field(u64, out)
+			 __field(u32, switcher)),
 	TP_fast_assign(
 		struct lg_trap_frame *regs = lg_regs(lg);
 
@@ -57,6 +62,9 @@ TRACE_EVENT(lguest_exit,
 		__entry->esi = regs->esi;
 		__entry->edi = regs->edi;
 		__entry->direct = lg_direct_traps(lg);
+		__entry->in = lg->watch.in;
+		__entry->out = lg->watch.out;
+		__entry->switcher = lg->watch.trip;
 	),
 	TP_printk("trap %#x error %#x cs %#x eip %#x cr2 %#x esp %#x eflags %#x direct %llu",
 		  __entry->trapno, __entry->error, __entry->cs, __entry->eip, __entry->cr2,

@@ -23,6 +23,12 @@ static const struct {
 #undef X
 };
 
+static const char *const worlds[] = {
+#define X(name, text) #name,
+	LG_WORLDS(X)
+#undef X
+};
+
 /* The Switcher keeps some counters where it can reach them: collect those. */
 void lg_gather_stats(struct lg_guest *g)
 {
@@ -55,6 +61,8 @@ static int stats_show(struct seq_file *m, void *unused)
 	lg_gather_stats(g);
 	for (i = 0; i < ARRAY_SIZE(scalars); i++)
 		seq_printf(m, "%s %llu\n", scalars[i].name, g->lg.stats.scalar[i]);
+	for (i = 0; i < LG_WORLD_COUNT && g->lg.watch.time; i++)
+		seq_printf(m, "ticks_%s %llu\n", worlds[i], g->lg.stats.ticks[i]);
 	show_array(m, "hypercall_direct", g->lg.stats.hypercall_direct, LG_HYPERCALLS);
 	show_array(m, "hypercall_ring", g->lg.stats.hypercall_ring, LG_HYPERCALLS);
 	show_array(m, "exit_vector", g->lg.stats.exit_vector, 256);

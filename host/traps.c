@@ -61,7 +61,7 @@ void lg_show_gate(struct lguest *lg, u32 vector)
 	const struct lg_gate *gate = &lg->idt[vector];
 	bool debugger = lg->debug && (vector == LG_VECTOR_DB || vector == LG_VECTOR_BP);
 	bool direct = gate->type == LG_GATE_TRAP && may_be_direct(vector) && !debugger &&
-		      !lg->debug_step;
+		      !lg->debug_step && !lg->watch.rings;
 	u32 dpl = dpl_is_honoured(vector) ? gate->dpl : 0;
 
 	if (vector_is_ours(vector))

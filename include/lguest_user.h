@@ -30,6 +30,10 @@ struct lg_create {
 
 /* Keep the registers of each entry, for struct lg_state: some dozens of instructions. */
 #define LG_CREATE_RECORD 1
+/* Keep lg_stats.ticks: 260 instructions for each stay. */
+#define LG_CREATE_TIME	2
+/* The same, and let nothing go from ring 3 to ring 1 or back without the Host. */
+#define LG_CREATE_RINGS	4
 
 /* RUN returns 0 with one of these, or -1 with errno EINTR (a signal: run again). */
 #define LG_RUN_NOTIFY	1	/* value: the NOTIFY argument, never 0 */
@@ -154,6 +158,19 @@ struct lg_state {
 enum lg_stat { LG_STATS(LG_STAT_ENUM) LG_STAT_COUNT };
 #undef LG_STAT_ENUM
 
+/* Who had the CPU, while the Launcher was in RUN and did not sleep (LG_CREATE_TIME). */
+#define LG_WORLDS(W) \
+	W(user,		"the Guest's programs, ring 3") \
+	W(kernel,	"the Guest's kernel, ring 1") \
+	W(both,		"stays in which the Guest changed between the two by itself") \
+	W(switcher,	"the Switcher, there and back") \
+	W(host,		"the Host, for what the Guest wanted") \
+	W(away,		"Linux, from a real interrupt until the Guest went on")
+
+#define LG_WORLD_ENUM(name, text) LG_WORLD_##name,
+enum lg_world { LG_WORLDS(LG_WORLD_ENUM) LG_WORLD_COUNT };
+#undef LG_WORLD_ENUM
+
 #define LG_HYPERCALLS	20
 
 struct lg_stats {
@@ -164,6 +181,7 @@ struct lg_stats {
 	__u64 reflected[256];		/* traps the Host gave to the Guest */
 	__u64 direct[256];		/* traps the Switcher gave to the Guest */
 	__u64 fatal[256];		/* traps the Guest had no gate for: 0 or 1 */
+	__u64 ticks[LG_WORLD_COUNT];	/* of the TSC */
 };
 
 /*

@@ -292,6 +292,8 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = joined("--initrd=", o->initrd, "");
 	if (o->stats)
 		*to++ = joined("--stats=", o->stats, "");
+	if (o->rings)
+		*to++ = "--rings";
 	if (o->map) {
 		snprintf(seconds, sizeof(seconds), ",every=%.6f", o->map_every);
 		*to++ = joined("--map=", o->map, o->map_every ? seconds : "");

@@ -104,14 +104,14 @@ int host_make_room(uint64_t bytes, struct complaint *c)
 }
 /*:*/
 
-int host_create(const struct guest_memory *m, uint32_t entry, bool record, struct complaint *c)
+int host_create(const struct guest_memory *m, uint32_t entry, unsigned flags, struct complaint *c)
 {
 	struct lg_create create = {
 		.memory = (uintptr_t)m->base,
 		.pages = (uint32_t)(m->limit / PAGE_SIZE),
 		.entry = entry,
 		.interface = LG_INTERFACE,
-		.flags = record ? LG_CREATE_RECORD : 0,
+		.flags = flags,
 	};
 	int error = -call(LG_IOC_CREATE, &create);
 

@@ -78,6 +78,13 @@ static void check_host_memory(const struct options *o)
 
 /*:*/
 
+/* Only if somebody wants to know: it costs time in each entry. */
+static unsigned what_to_watch(const struct options *o)
+{
+	return (o->death || o->gdb.on ? LG_CREATE_RECORD : 0) |
+	       (o->stats || o->trace ? LG_CREATE_TIME : 0) | (o->rings ? LG_CREATE_RINGS : 0);
+}
+
 /*L:120 One life
  * Furnish the world, wake the Guest, wait until it is over.  A restart is just the
  * next life, in the same memory, wiped, with the kernel read again from its file.  It
@@ -93,7 +100,7 @@ static void live(const struct options *o, struct image *img, const struct initrd
 	bus_lay_out(bus);
 	if (image_load(img, bus->mem, &c) ||
 	    boot_set_table(bus->mem, o->command_line, rd, &c) ||
-	    host_create(bus->mem, img->entry, o->death || o->gdb.on, &c))
+	    host_create(bus->mem, img->entry, what_to_watch(o), &c))
 		die_complaining(&c);
 	verbose("%u MiB, entry 0x%x, arguments \"%s\"", o->memory, img->entry, o->command_line);
 	run_guest(bus, img, end);

@@ -130,7 +130,7 @@ struct gdb_wish {
 
 struct options {
 	struct gdb_wish gdb;
-	bool help, verbose, no_escape, rng;
+	bool help, verbose, no_escape, rng, rings;
 	uint32_t memory;	/* MiB, 1..MEMORY_MAX */
 	const char *kernel;
 	const char *initrd;	/* NULL: none */
@@ -273,7 +273,8 @@ int host_again(struct complaint *c);
 extern const struct sandbox_call host_calls[];
 /* Lets CREATE lock that much memory: raises our limit if need be.  Returns 0 or a status. */
 int host_make_room(uint64_t bytes, struct complaint *c);
-int host_create(const struct guest_memory *m, uint32_t entry, bool record, struct complaint *c);
+/* flags: LG_CREATE_*. */
+int host_create(const struct guest_memory *m, uint32_t entry, unsigned flags, struct complaint *c);
 /* Returns 0, or -errno.  Only the thread that called host_create(). */
 int host_run(struct lg_run *run);
 /* Returns 0, or -errno.  Any thread. */

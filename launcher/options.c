@@ -23,7 +23,8 @@
 
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
        OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB,
-       OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER, OPT_MAP, OPT_DEATH };
+       OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER, OPT_MAP, OPT_DEATH,
+       OPT_RINGS };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -35,7 +36,8 @@ static const struct option long_options[] = {
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "gdb", optional_argument, NULL, OPT_GDB },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
-	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "stats", optional_argument, NULL, OPT_STATS },
+	{ "rings", no_argument, NULL, OPT_RINGS },
 	{ "map", required_argument, NULL, OPT_MAP },
 	{ "death", required_argument, NULL, OPT_DEATH },
 	{ "trace", required_argument, NULL, OPT_TRACE },
@@ -67,8 +69,10 @@ void options_help(void)
 "  --rng                a device that gives random numbers\n"
 "  --gdb[=PORT][,run]   let gdb look at the Guest (port %d); the Guest waits for it, ',run': not\n"
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
-"  --stats=FILE         write the Host's counters there at the end, as JSON; '-': in words,\n"
-"                       on stderr\n"
+"  --stats[=FILE]       write the Host's counters there at the end, as JSON; without FILE, or\n"
+"                       with '-': in words, on stderr\n"
+"  --rings              for --stats and --trace: tell ring 1 and ring 3 apart, always; a system\n"
+"                       call goes through the Host then\n"
 "  --map=FILE[,every=SECONDS]  write which page is where and in what state, at the end, every\n"
 "                       so often, and at SIGUSR2; tools/map shows it\n"
 "  --death=FILE         write there how the Guest ended and, if badly, all that is known, as JSON\n"
@@ -359,7 +363,10 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 		o->verbose = true;
 		return 0;
 	case OPT_STATS:
-		o->stats = optarg;
+		o->stats = optarg ? optarg : "-";
+		return 0;
+	case OPT_RINGS:
+		o->rings = true;
 		return 0;
 	case OPT_MAP:
 		return take_map(o, optarg, c);
@@ -445,6 +452,9 @@ int options_parse(struct options *o, int argc, char **argv, struct complaint *c)
 	else if (!o->trace)
 		return complain(c, STATUS_USAGE, "--trace-filter=%s: there is no --trace to filter",
 				o->trace_words);
+	if (o->rings && !o->stats && !o->trace)
+		return complain(c, STATUS_USAGE, "--rings: there is no --stats or --trace that would "
+				"show it");
 	if (!word)
 		return complain(c, STATUS_USAGE, "no kernel given; expected: launcher [options] "
 				"[MB] KERNEL [guest arguments...] (see --help)");

@@ -74,6 +74,10 @@ static void print_all(FILE *f, const struct lg_stats *s, const struct bus *bus,
 				(uint64_t)s->scalar[LG_STAT_##name]);
 	LG_STATS(ROW)
 #undef ROW
+#define ROW(name, text) fprintf(f, ",\n \"ticks_" #name "\": %" PRIu64, \
+				(uint64_t)s->ticks[LG_WORLD_##name]);
+	LG_WORLDS(ROW)
+#undef ROW
 	print_array(f, "hypercall_direct", s->hypercall_direct, LG_HYPERCALLS);
 	print_array(f, "hypercall_ring", s->hypercall_ring, LG_HYPERCALLS);
 	print_array(f, "exit_vector", s->exit_vector, 256);
@@ -85,6 +89,26 @@ static void print_all(FILE *f, const struct lg_stats *s, const struct bus *bus,
 }
 
 /* ---- In words ---- */
+
+/*L:781 Whose time was it?
+ * In ticks of the TSC; under -icount a tick is an instruction.  The Launcher and sleep are
+ * not in it: the Host keeps these while we are in RUN (watch.c).
+ */
+static void print_worlds(FILE *f, const struct lg_stats *s)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < LG_WORLD_COUNT; i++)
+		all += s->ticks[i];
+	if (!all)
+		return;
+	fprintf(f, "launcher: whose time it was, in ticks of the TSC:\n");
+#define ROW(name, text) fprintf(f, "%14" PRIu64 " %5.1f %%  %-9s %s\n", (uint64_t)s->ticks[LG_WORLD_##name], \
+				100 * (double)s->ticks[LG_WORLD_##name] / (double)all, #name, text);
+	LG_WORLDS(ROW)
+#undef ROW
+}
+/*:*/
 
 static void line(FILE *f, uint64_t n, const char *name, const char *text)
 {
@@ -111,6 +135,7 @@ static void print_words(FILE *f, const struct lg_stats *s)
 		line(f, s->reflected[i], what, "given to the Guest by the Host");
 		line(f, s->direct[i], what, "given to the Guest by the Switcher");
 	}
+	print_worlds(f, s);
 }
 
 void stats_write(const char *file, const struct bus *bus, const struct ending *end,

@@ -26,7 +26,8 @@
 #define EXIT_FIELDS(F) \
 	F(EXIT, eax) F(EXIT, ebx) F(EXIT, ecx) F(EXIT, edx) F(EXIT, esi) F(EXIT, edi) \
 	F(EXIT, ebp) F(EXIT, esp) F(EXIT, eip) F(EXIT, eflags) F(EXIT, cs) F(EXIT, ss) \
-	F(EXIT, trapno) F(EXIT, error) F(EXIT, cr2) F(EXIT, direct)
+	F(EXIT, trapno) F(EXIT, error) F(EXIT, cr2) F(EXIT, direct) F(EXIT, in) F(EXIT, out) \
+	F(EXIT, switcher)
 #define HYPERCALL_FIELDS(F) \
 	F(HYPERCALL, number) F(HYPERCALL, arg1) F(HYPERCALL, arg2) F(HYPERCALL, arg3) \
 	F(HYPERCALL, arg4) F(HYPERCALL, ring)

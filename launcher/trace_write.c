@@ -12,18 +12,21 @@
  *
  * A slice is written when it ends, because only then is its length known.
  *
- *	Guest user	         |##|
- *	Guest kernel	 |######|    |#####|
- *	Switcher	 |######||##||#####|	there and back, and what it did alone
- *	Host		|      ||  ||     |	what came of it
- *	Launcher	              |##|	only when it was asked
+ *	Guest user	             |##|
+ *	Guest kernel	   |####|          |###|
+ *	Switcher	 |#|    |#|#|  |#|#|   |#|
+ *	Host		#|        |      |       |##	what came of it
+ *	Launcher	                 |#|	only when it was asked
  *
- * Where exactly in a round trip the Switcher's part ends and the Guest's begins is not
- * known: to find out would cost every Guest two RDTSC, traced or not.  It is a hundred
- * instructions or so (`make bench` has the figure), and always the same.  And a trap that
- * the Switcher hands from ring 3 to ring 1 by itself leaves no event at all, only a
- * count: the slice of a stay says how many there were, and lies on the track of the ring
- * in which the stay began.
+ * The Host has put down when it called the Switcher and when that came back, and how much
+ * of what lies between was the Switcher's own; it has weighed it (watch.c).  We draw one
+ * half of that in front of the Guest's slice and one behind.  What writing the events takes
+ * falls to the Host, on either side.
+ *
+ * A trap that the Switcher hands from ring 3 to ring 1 by itself leaves no event at all,
+ * only a count, and IRET not even that: the slice of a stay says how many there were, and
+ * lies on the track of the ring in which the stay began, unless it is known better
+ * (--rings).
  *
  * `n` counts the events, so that their order is certain.  `ticks` is exact; under
  * `-icount` a tick is an instruction.  Registers are written when they have changed since
@@ -59,8 +62,8 @@ static struct {
 	uint64_t events, lost, now;
 	uint64_t count[TRACE_KINDS];
 
-	bool inside;			/* in the Guest, since: */
-	uint64_t entered, entry_cs, entry_eip, cr3, direct;
+	bool inside;			/* entered, and has not left: */
+	uint64_t entry_cs, entry_eip, cr3, direct;
 	uint64_t reg[12], reg_cr3;	/* as last written */
 	bool reg_known;
 	uint64_t left;			/* in the Host since, 0: not at all */
@@ -294,9 +297,7 @@ static void on_enter(struct trace_writer *w, const struct trace_event *ev)
 {
 	char at[96];
 
-	host_until(w, ev->tsc);
 	s.inside = true;
-	s.entered = ev->tsc;
 	s.entry_cs = ev->v[ENTER_cs];
 	s.entry_eip = ev->v[ENTER_eip];
 	s.cr3 = ev->v[ENTER_cr3];
@@ -332,15 +333,26 @@ static void out_registers(struct trace_writer *w, const uint64_t *v)
 	out(w, "}");
 }
 
+/* As the Host sees it: H:192. */
+static const char *whose(const struct trace_writer *w, uint64_t cs, uint64_t direct)
+{
+	if (w->options->rings && (cs & 3) == 3)
+		return "user";
+	if ((cs & 3) != (s.entry_cs & 3) || direct)
+		return "kernel and user";
+	return (cs & 3) == 3 ? "user" : "kernel";
+}
+
 static void stay(struct trace_writer *w, const struct trace_event *ev, enum track track,
 		 uint64_t direct)
 {
 	const uint64_t *v = ev->v;
-	char text[48], at[80], trip[64] = "there and back";
+	uint64_t from = v[EXIT_in] + v[EXIT_switcher] / 2;
+	uint64_t to = v[EXIT_out] - (v[EXIT_switcher] - v[EXIT_switcher] / 2);
+	char text[48], at[80];
 
-	slice_begin(w, track, s.entered, ev->tsc, "stay",
-		    (v[EXIT_cs] & 3) == (s.entry_cs & 3) ? track == USER ? "user" : "kernel" :
-		    track == USER ? "user, then kernel" : "kernel, then user");
+	slice(w, SWITCHER, v[EXIT_in], from, "switcher", "into the Guest");
+	slice_begin(w, track, from, to, "stay", whose(w, v[EXIT_cs], direct));
 	out(w, ",\"vector\":%" PRIu64 ",\"left\":", v[EXIT_trapno]);
 	out_string(w, vector_name((uint32_t)v[EXIT_trapno], text, sizeof(text)));
 	out_place(w, "from", s.entry_cs, s.entry_eip);
@@ -350,40 +362,41 @@ static void stay(struct trace_writer *w, const struct trace_event *ev, enum trac
 		out(w, ",\"cr2\":\"%08" PRIx64 "\"", v[EXIT_cr2]);
 	if (v[EXIT_error])
 		out(w, ",\"error\":\"%" PRIx64 "\"", v[EXIT_error]);
+	if (direct)
+		out(w, ",\"direct\":%" PRIu64, direct);
 	out_registers(w, v);
 	args_end(w);
-
-	if (direct)
-		snprintf(trip, sizeof(trip), "there and back, %" PRIu64 " traps on the way", direct);
-	slice_begin(w, SWITCHER, s.entered, ev->tsc, "switcher", trip);
-	args_end(w);
+	slice(w, SWITCHER, to, v[EXIT_out], "switcher", "back to the Host");
 }
 
 #define ENTRY_GIVEN_UP	0x200	/* an NMI came first: no stay, and the Host tries again */
 
 static void on_exit_event(struct trace_writer *w, const struct trace_event *ev)
 {
-	enum track track = (s.entry_cs & 3) == 3 ? USER : KERNEL;
 	const uint64_t *v = ev->v;
 	uint64_t direct = v[EXIT_direct] - s.direct;
+	enum track track = (s.entry_cs & 3) == 3 ||
+			   (w->options->rings && (v[EXIT_cs] & 3) == 3) ? USER : KERNEL;
 	char text[48], at[96];
 
 	if (v[EXIT_trapno] == ENTRY_GIVEN_UP)
 		s.inside = false;
 	s.direct = v[EXIT_direct];
+	host_until(w, s.inside ? v[EXIT_in] : v[EXIT_out]);
 	snprintf(s.why, sizeof(s.why), "%s",
 		 vector_name((uint32_t)v[EXIT_trapno], text, sizeof(text)));
 	if (w->live)
-		live(w, ev->tsc, (v[EXIT_cs] & 3) == 3 ? "user" : "kernel",
-		     "out after %" PRIu64 " ticks: %s, at %s%s", s.inside ? ev->tsc - s.entered : 0,
-		     s.why, place(w, at, sizeof(at), v[EXIT_cs], v[EXIT_eip]),
+		live(w, v[EXIT_out], (v[EXIT_cs] & 3) == 3 ? "user" : "kernel",
+		     "out after %" PRIu64 " ticks: %s, at %s%s", s.inside ? v[EXIT_out] - v[EXIT_in] -
+		     v[EXIT_switcher] : 0, s.why, place(w, at, sizeof(at), v[EXIT_cs], v[EXIT_eip]),
 		     direct ? "; system calls and traps went directly" : "");
 	else if (s.inside)
 		stay(w, ev, track, direct);
-	s.fault_at = s.inside && v[EXIT_trapno] == 14 ? ev->tsc : 0;
+	s.fault_at = s.inside && v[EXIT_trapno] == 14 ?
+		     v[EXIT_out] - (v[EXIT_switcher] - v[EXIT_switcher] / 2) : 0;
 	s.fault_track = track;
 	s.inside = false;
-	s.left = ev->tsc;
+	s.left = v[EXIT_out];
 }
 
 static void on_hypercall(struct trace_writer *w, const struct trace_event *ev)

@@ -117,7 +117,7 @@ static void creating(void)
 	bad.interface++;
 	EXPECT("another interface", fd, LG_IOC_CREATE, &bad, EPROTO);
 	bad = c;
-	bad.flags = ~LG_CREATE_RECORD;
+	bad.flags = LG_CREATE_RINGS << 1;
 	EXPECT("a flag that is none", fd, LG_IOC_CREATE, &bad, EINVAL);
 	EXPECT("after all that, CREATE", fd, LG_IOC_CREATE, &c, 0);
 	EXPECT("CREATE twice", fd, LG_IOC_CREATE, &c, EBUSY);

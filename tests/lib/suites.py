@@ -635,6 +635,55 @@ def make_stats(config):
     return suite
 
 
+def make_worlds(kernel):
+    """Whose time was it?  Work whose length is known is counted to the last instruction."""
+    prefix = "worlds/%s" % kernel
+
+    def suite(wanted):
+        known = inmates_of.load(INMATES)["worlds"]
+        plan = [("run", way.strip() + word, 60, known.command(word).replace(
+            "/bin/launcher", "/bin/launcher --stats=/tmp/s.json " + way) + "; cat /tmp/s.json")
+            for way in ("", "--rings ") for word in ("0", "100", "10", "1")]
+        outcome, steps, last = batch(Config(kernel, "qemu64", 1), plan, [elf("worlds")], 120,
+                                     extra=["--icount"])
+        ticks = {}
+        for name, step in steps.items():
+            start = step.output.find("{")
+            try:
+                stats = json.loads(step.output[start:step.output.rfind("}") + 1])
+            except ValueError as error:
+                return [Result(prefix, FAIL, "%s: --stats wrote no JSON: %s" % (name, error),
+                               step.output)]
+            if "not ok" in step.output or stats["launcher_status"]:
+                return [Result(prefix, FAIL, "%s: the inmate failed" % name, step.output)]
+            ticks[name] = {k[6:]: v for k, v in stats.items() if k.startswith("ticks_")}
+        results = []
+        # A loop: two instructions, 99,999 times more than without; reading one more digit of
+        # the argument takes eight, taking it off one or two.  A call: mov, int, dec, jnz.
+        loop = 2 * 99999
+        for way, program in (("", "both"), ("--rings ", "user")):
+            title = "%s/%s" % (prefix, "rings " if way else "")
+
+            def more(word, world):
+                return ticks[way.strip() + word][world] - ticks[way.strip() + "0"][world]
+            for word, expected in (("100", {"kernel": loop + 2 * 8 + 2, program: 0}),
+                                   ("10", {"kernel": 8 + 2, program: loop}),
+                                   ("1", {"kernel": 4 * 999 + 1, program: 0})):
+                got = {world: more(word, world) for world in expected}
+                results.append(check(title + word, got == expected,
+                                     "%s instructions more, expected %s" % (got, expected)))
+            calls = more("1", "switcher")
+            results.append(check(title + "switcher", calls % 999 == 0
+                                 and 80 * 999 < calls < 200 * 999,
+                                 "999 trips take %d instructions" % calls))
+            results.append(check(title + "all", all(
+                t["host"] > 0 and t["both" if way else "user"] == 0
+                for name, t in ticks.items() if name.startswith("--") == bool(way)),
+                "the Host's time, or time that is nobody's: %s" % ticks))
+        return results
+    return suite
+
+
 def flatten(value, prefix=""):
     if isinstance(value, dict):
         for k, v in value.items():

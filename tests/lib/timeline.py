@@ -61,9 +61,14 @@ def compare(name, trace, stats):
     same("interrupts raised", len(trace.of("irq")),
          stats["irq_from_launcher"] + stats["timer_fired"])
     same("of them again", sum(e["args"]["again"] for e in trace.of("irq")), stats["irq_coalesced"])
-    went = sum(int(m.group(1)) for m in (re.search(r"(\d+) traps", e["name"])
-                                         for e in trace.of("switcher")) if m)
-    same("direct traps", went, sum(stats["direct"]))
+    same("direct traps", sum(e["args"].get("direct", 0) for e in trace.of("stay")),
+         sum(stats["direct"]))
+    ticks = collections.Counter()
+    for e in trace.of("stay") + trace.of("switcher"):
+        ticks["switcher" if e["cat"] == "switcher" else e["name"]] += e["args"]["ticks"]
+    for name, world in (("user", "user"), ("kernel", "kernel"), ("kernel and user", "both"),
+                        ("switcher", "switcher")):
+        same("ticks: " + name, ticks[name], stats["ticks_" + world])
     return wrong
 
 

@@ -459,7 +459,7 @@ int host_again(struct complaint *c)
 	return host_open(c);
 }
 
-int host_create(const struct guest_memory *m, uint32_t first, bool record, struct complaint *c)
+int host_create(const struct guest_memory *m, uint32_t first, unsigned flags, struct complaint *c)
 {
 	sigset_t all, old;
 	pthread_t thread;
@@ -525,6 +525,8 @@ int host_stats(struct lg_stats *stats)
 	stats->scalar[LG_STAT_ring_runs] = UINT64_MAX;
 	stats->hypercall_direct[LHCALL_NOTIFY] = 42;
 	stats->exit_vector[255] = 9;
+	stats->ticks[LG_WORLD_user] = 300;
+	stats->ticks[LG_WORLD_host] = 100;
 	return 0;
 }
 

@@ -479,7 +479,31 @@ def stats():
     expect_is([len(s[a]) for a in ("hypercall_direct", "hypercall_ring", "exit_vector",
                                    "reflected", "direct")], [20, 20, 256, 256, 256], "lengths")
     expect_is((s["launcher_status"], s["launcher_text"]), (3, 'a"b\\c'), "the end")
+    expect_is({k: v for k, v in s.items() if k.startswith("ticks_")},
+              {"ticks_user": 300, "ticks_kernel": 0, "ticks_both": 0, "ticks_switcher": 0,
+               "ticks_host": 100, "ticks_away": 0}, "ticks")
     expect_is(sorted(os.listdir(".")), ["kernel.elf", "s.json"], "files")
+
+
+@test
+def stats_in_words():
+    for option in ("--stats", "--stats=-"):
+        status, out, err = run("crash", "because", options=[option])
+        expect_is(status, 3, "status")
+        for line in ("        4711  switches           round trips through the Switcher",
+                     "          42  NOTIFY             hypercall",
+                     "           9  real interrupt     exits",
+                     "           300  75.0 %  user      the Guest's programs, ring 3",
+                     "           100  25.0 %  host      the Host, for what the Guest wanted"):
+            expect(line in err.split("\n"), f"'{line}' is missing in {err}")
+    expect_is(sorted(os.listdir(".")), ["kernel.elf"], "files")
+
+
+@test
+def rings_for_nobody():
+    status, out, err = run("crash", "because", options=["--rings"])
+    expect_is((status, err), (2, "launcher: --rings: there is no --stats or --trace that would "
+                              "show it\n"), "what is said")
 
 
 @test
