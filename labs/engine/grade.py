@@ -162,8 +162,10 @@ def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=Tr
 
 def in_the_machine(lab, tree, tried, texts, verdicts, tests_of):
     """
-    Tiers G and H.  All exercises that pass in user space go into one machine together;
-    only if something fails there, each of those that fail is tried on its own.
+    Tiers G and H.  All exercises that pass in user space go into one machine together.
+    What fails there is tried with the reference: if that fails as well it was the machine,
+    and costs nobody points.  If it does not, each exercise that failed is tried once more, on
+    its own.  So a test has failed only if it failed twice, and once without any of the others.
     """
     ready = []
     for e in tried:
@@ -181,21 +183,32 @@ def in_the_machine(lab, tree, tried, texts, verdicts, tests_of):
     names = sorted({n for _, tests in ready for n in tests})
     together = guests.try_guests(lab, tree, {e.id: texts[e.id] for e, _ in ready}, names)
     bad = [n for n in names if together[n].word != PASS]
+    verdicts.update({(e.id, n): together[n] for e, tests in ready for n in tests})
+    if not bad:
+        return
+    control = guests.try_guests(lab, tree, {}, bad, control=False)
+    broken = [n for n in bad if control[n].word != PASS]
+    if broken:          # the machine: once more, all together
+        together = guests.try_guests(lab, tree, {e.id: texts[e.id] for e, _ in ready}, broken)
+        verdicts.update({(e.id, n): together[n] for e, tests in ready for n in tests
+                         if n in broken})
+        bad = [n for n in bad if n not in broken or together[n].word != PASS]
+    again = []
     for e, tests in ready:
-        alone = together
-        if bad and len(ready) > 1:
-            alone = guests.try_guests(lab, tree, {e.id: texts[e.id]}, tests)
-        for n in tests:
-            verdicts[(e.id, n)] = alone[n]
-    # Does the reference fail here, too?  Then it is the machine, and costs nobody points.
-    failed = [(e.id, n) for e, tests in ready for n in tests
-              if verdicts[(e.id, n)].word in (FAIL, TIMEOUT)]
-    if failed:
-        control = guests.try_guests(lab, tree, {}, sorted({n for _, n in failed}), control=False)
-        for key in failed:
-            if control[key[1]].word != PASS:
-                verdicts[key] = Verdict(ERROR, "the reference fails it as well: %s"
-                                        % control[key[1]].why, control[key[1]].log)
+        mine = [n for n in tests if n in bad]
+        for n in mine:
+            verdicts[(e.id, n)] = Verdict(ERROR, "the reference fails it as well: %s"
+                                          % control[n].why, control[n].log)
+        mine = [n for n in mine if control[n].word == PASS]
+        if mine:
+            again.append((e, mine))
+
+    def alone(job):
+        return guests.try_guests(lab, tree, {job[0].id: texts[job[0].id]}, job[1])
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for (e, mine), found in zip(again, pool.map(alone, again)):
+            verdicts.update({(e.id, n): found[n] for n in mine})
 
 
 def before(one, other):

@@ -11,10 +11,14 @@ Three levels; `level()` says which one this machine offers:
     limits      neither is possible: only limits on time, memory, processes and files
                 (and another user id, if we are root)
 
+The nested machine that student code runs in is in there, too, and QEMU says to the kernel
+itself that it will never ask for a new process or another user (`-sandbox`).
+
 Whatever the level: CPU time, file size and processes are limited, output beyond a cap is
 thrown away, beyond a second cap it ends the run, and so does the hang detector.
 """
 
+import atexit
 import os
 import random
 import resource
@@ -135,26 +139,80 @@ def _limits(patience, processes):
     return apply
 
 
+def confined(words, scratch, at):
+    """The command line that runs these words with few rights, at that level."""
+    change = []
+    if os.geteuid() == 0 and shutil.which("setpriv"):
+        change = ["--reuid", str(scratch.uid), "--regid", str(scratch.uid), "--clear-groups"]
+    if at == "limits":
+        return (["setpriv", "--no-new-privs"] + change if change else []) + list(words)
+    unshare = ["unshare", "--net", "--ipc", "--uts", "--mount", "--pid", "--fork",
+               "--kill-child", "--mount-proc"]
+    if at == "user":
+        unshare.insert(1, "--map-root-user")
+    # A process that becomes somebody else forgets whose death it is to follow: hence pdeathsig.
+    return unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path, "setpriv", "--no-new-privs",
+                      "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig", "KILL"] + \
+        change + list(words)
+
+
+# ---- The nested machine -----------------------------------------------------------
+
+QEMU = "qemu-system-x86_64"
+SECCOMP = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+WRAPPER = """#!/bin/sh
+# QEMU with few rights: made by labs/engine/sandbox.py, for tools/nested.
+for word; do
+	case $word in %(image)s) word=%(copy)s ;; esac
+	set -- "$@" "$word"
+	shift
+done
+exec %(command)s "$@" %(more)s
+"""
+_qemu = None
+_qemu_lock = threading.Lock()
+
+
+def qemu(image):
+    """
+    A program to be called instead of QEMU, which gives rights away and is QEMU then.
+    image: the kernel that it will be asked to boot.  Made once a process, and tried.
+    """
+    global _qemu
+    at = level()
+    with _qemu_lock:
+        if _qemu is None:
+            scratch = Scratch().__enter__()
+            atexit.register(scratch.__exit__)
+            copy = os.path.join(scratch.path, "kernel")
+            shutil.copyfile(image, copy)        # where it is another user may not go
+            real = shutil.which(os.environ.get("LG_QEMU") or QEMU) or QEMU
+            limits = ["prlimit", "--core=0", "--nofile=256", "--fsize=0"]
+            limits += ["--nproc=64"] if os.geteuid() == 0 else []
+            for more in ("-sandbox " + SECCOMP, ""):        # not every QEMU was built with it
+                path = os.path.join(scratch.path, "qemu")
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(WRAPPER % {"image": shlex.quote(image), "copy": shlex.quote(copy),
+                                       "command": quote(confined(limits + [real], scratch, at)),
+                                       "more": more})
+                os.chmod(path, 0o755)
+                scratch.give()
+                os.chmod(copy, 0o644)
+                if not subprocess.call([path, "-version"], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+                    _qemu = path
+                    break
+            else:
+                _qemu = real
+    return _qemu
+
+
 def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes=200, at=None):
     """Run a command in the sandbox (at: of this level, while it is being found out).  -> Ended"""
     at = at or level()
     scratch.give()
     uid = scratch.uid
-    drop = []
-    if at in ("root", "user"):
-        drop = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-        if os.geteuid() == 0:
-            drop += ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
-        unshare = ["unshare", "--net", "--ipc", "--uts", "--mount", "--pid", "--fork",
-                   "--kill-child", "--mount-proc"]
-        if at == "user":
-            unshare.insert(1, "--map-root-user")
-        command = unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path] + drop + list(words)
-    else:
-        command = list(words)
-        if os.geteuid() == 0 and shutil.which("setpriv"):
-            command = ["setpriv", "--no-new-privs", "--reuid", str(uid), "--regid", str(uid),
-                       "--clear-groups"] + command
+    command = confined(words, scratch, at)
     clean = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
              "HOME": scratch.path, "TMPDIR": os.path.join(scratch.path, "tmp"),
              "LC_ALL": "C", "USER": "student"}

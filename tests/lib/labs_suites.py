@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
+from . import machine
 from .machine import TOP
 from .verdict import FAIL, PASS, SKIP, Result
 
@@ -361,6 +363,58 @@ def labs_submission(dest, folder, env):
     results.append(same(prefix + "/a link to elsewhere", all(
         isinstance(r, Exception) and "no ordinary file" in str(r) for r in regions.values()),
         str(regions)[:200]))
+    return results
+
+
+def labs_machine(wanted):
+    """QEMU, too, has no more rights than it needs; and it goes when its starter goes."""
+    from engine import guests, sandbox
+    prefix, results, seen = "labs/machine", [], {}
+    config = guests.LabConfig(None)
+    mark = os.path.dirname(config.env["LG_QEMU"])
+    running = subprocess.Popen([machine.NESTED, "exec"] + config.options() +
+                               ["--timeout", "60", "--", "sleep", "40"], env=config.env,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def ours():
+        """{pid: its status file} of the QEMUs whose command line names that folder."""
+        found = {}
+        for pid in os.listdir("/proc"):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    words = f.read().split(b"\0")
+                if pid.isdigit() and b"qemu" in words[0] and mark.encode() in b" ".join(words):
+                    with open("/proc/%s/status" % pid, encoding="ascii") as f:
+                        found[pid] = dict(l.rstrip("\n").split(":\t", 1) for l in f if ":\t" in l)
+            except (OSError, ValueError):
+                pass
+        return found
+    try:
+        end = time.time() + 40
+        while time.time() < end and not any(s.get("Seccomp") == "2" for s in seen.values()):
+            time.sleep(0.1)
+            seen = ours()
+        if sandbox.level() == "limits":
+            results.append(Result(prefix + "/rights", SKIP, sandbox.describe()))
+        else:
+            pid, status = (list(seen.items()) or [("0", {})])[0]
+            uid = status.get("Uid", "").split("\t")[0]
+            results.append(same(prefix + "/rights", (os.geteuid() != 0 or uid not in ("", "0")) and
+                                status.get("NoNewPrivs") == "1" and
+                                status.get("CapEff", "1").strip("0") == "" and
+                                os.readlink("/proc/%s/ns/net" % pid) !=
+                                os.readlink("/proc/self/ns/net"),
+                                "uid %s, %s" % (uid, {k: status.get(k) for k in (
+                                    "CapEff", "NoNewPrivs", "Seccomp")})))
+            results.append(same(prefix + "/calls", status.get("Seccomp") == "2",
+                                "QEMU's -sandbox is not on: Seccomp %s" % status.get("Seccomp")))
+    finally:
+        running.kill()
+        running.wait()
+    end = time.time() + 10
+    while time.time() < end and ours():
+        time.sleep(0.1)
+    results.append(same(prefix + "/ends with us", not ours(), "QEMU still runs: %s" % ours()))
     return results
 
 

@@ -50,6 +50,8 @@ RUNNING = set()
 class Config:
     """A kernel, a CPU model, a number of CPUs."""
 
+    env = None          # of tools/nested, if not ours
+
     def __init__(self, kernel, cpu, smp, append=""):
         self.kernel = kernel
         self.cpu = cpu
@@ -144,7 +146,7 @@ def nested(config, command, files=(), collect=(), patience=120, on_line=None, ex
         for there, here in collect:
             words += ["--collect", "%s:%s" % (there, here)]
         words += list(extra) + ["--"] + list(command)
-        status, output = run(words, patience + 30, on_line)
+        status, output = run(words, patience + 30, on_line, env=config.env)
         text = log.read().decode("utf-8", "replace")
     if status in (124, 125) or check_log(text):
         keep_log(config, text, output)
