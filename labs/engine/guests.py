@@ -30,7 +30,7 @@ from lib import machine  # noqa: E402
 from lib.verdict import Broken, Overdue  # noqa: E402
 
 GUEST_KEYS = {"inmates", "kernels", "runs", "beside", "judge", "program", "arguments", "status",
-              "output", "options", "prepare", "memory", "patience"}
+              "output", "options", "prepare", "after", "memory", "patience"}
 KERNELS = ("teachos.elf", "teachos-pae.elf")
 
 
@@ -149,13 +149,16 @@ class Kernel:
         self.memory = guest.get("memory", 24)
         self.options = guest.get("options", "")
         self.prepare = guest.get("prepare", "")
+        self.after = guest.get("after", "")
         self.status = guest.get("status", 0)
         self.output = guest.get("output", [])
 
     def command(self, arguments):
         launch = "/bin/launcher --timeout=%d %s %d /root/%s %s" % (
             self.patience, self.options, self.memory, self.name, arguments)
-        return "%s && %s" % (self.prepare, launch) if self.prepare else launch
+        if self.prepare:
+            launch = "%s && %s" % (self.prepare, launch)
+        return "%s; s=$?; %s; (exit $s)" % (launch, self.after) if self.after else launch
 
     def judge(self, arguments, output, status):
         """None if all is well; what it printed is looked at only to say more."""
@@ -256,7 +259,8 @@ class Plan:
             if "teachos" not in self.lab.artefacts:
                 raise LabError("%s: %s boots %s; expected 'teachos' in artefacts"
                                % (self.lab.where, test, name))
-            one = Kernel(name, guest)
+            one = Kernel(name, {k: v.replace("{nonce}", str(self.nonce)) if isinstance(v, str)
+                                else v for k, v in guest.items()})
         else:
             one, elf = inmate(self.lab, name)
             self.files.add(elf)

@@ -94,6 +94,16 @@ def rows_of(lab, tree):
     return rows
 
 
+def others(path, numbers):
+    """The rows of KILLS.md that are about other labs than these."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            rows = [line.rstrip("\n") for line in f if line[:2] == "| " and line[2].isdigit()]
+    except OSError:
+        return []
+    return [row for row in rows if int(row[2:].split(".")[0]) not in numbers]
+
+
 def run(labs, tree, seed, with_guests=True, only=None, write=False):
     """Prints the matrix; -> exit status."""
     if tree.is_handout:
@@ -139,8 +149,11 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         print("\nlab %d: %d mutants, %d exercises, %d problem%s"
               % (lab.lab, sum(1 for r in rows if r.mutant), len(lab.exercises), bad,
                  "" if bad == 1 else "s"))
-    if write and not status:
-        with open(os.path.join(TOP, "labs", "KILLS.md"), "w", encoding="utf-8") as f:
+    if write and not status and not only:
+        path = os.path.join(TOP, "labs", "KILLS.md")
+        table = others(path, {lab.lab for lab in labs}) + table
+        table.sort(key=lambda row: int(row[2:].split(".")[0]))      # the rest stays as it is
+        with open(path, "w", encoding="utf-8") as f:
             f.write("<!-- SPDX-License-Identifier: MIT -->\n# The kill matrix\n\nWritten by "
                     "`make mutants WRITE=yes`, when there was no problem. Each known mistake,\n"
                     "the test that caught it, and the hint that the student was given.\n\n"

@@ -31,8 +31,9 @@ FRAMES = {
     # Those files of TeachOS that know no processor: drivers, network.  Names are net/tcp.
     "teachos": {"tests": "tests/unit/teachos", "source": "teachos",
                 "folders": ["teachos", "include", "tests/unit/teachos"],
-                "flags": ["-Itests/unit/teachos", "-Iteachos/drivers", "-Iteachos/net",
-                          "-Iteachos/user", "-Iinclude"]},
+                "flags": ["-Itests/unit/teachos", "-Iteachos/drivers", "-Iteachos/kernel",
+                          "-Iteachos/net", "-Iteachos/user", "-Iinclude",
+                          "-Wno-pointer-to-int-cast", "-Wno-int-to-pointer-cast"]},
     "launcher": {"tests": "tests/unit/launcher", "source": "launcher",
                  "folders": ["launcher", "include", "tests/unit/launcher"],
                  "flags": ["-Itests/unit/launcher", "-Ilauncher"]},

@@ -50,6 +50,7 @@ _Static_assert(sizeof(struct order) <= sizeof(((struct disk_request *)0)->driver
 static struct block *blocks;
 
 /* Tells whoever waits, irqs off: an interrupt says that some are done, not how many. */
+/* LAB 3.8 BEGIN: some are done */
 static void collect(struct block *b)
 {
 	struct disk_request *r;
@@ -65,6 +66,7 @@ static void collect(struct block *b)
 	if (any)
 		wake(&b->vq);		/* there is room in the queue */
 }
+/* LAB 3.8 END */
 
 /* Disks may share a line, so each is asked. */
 static void block_interrupt(unsigned int irq)
@@ -84,6 +86,7 @@ static void block_poll(struct disk *disk)
 
 /*D:410 An order is written */
 /* Fills chain, with room for DISK_PARTS + 2, and what travels with r; how many it is. */
+/* LAB 3.7 BEGIN: an order in three parts */
 static u32 make_chain(struct disk_request *r, struct virtqueue_part *chain)
 {
 	static const u32 types[] = {
@@ -104,9 +107,11 @@ static u32 make_chain(struct disk_request *r, struct virtqueue_part *chain)
 	chain[n++] = (struct virtqueue_part){(void *)&order->status, 1, true};
 	return n;
 }
+/* LAB 3.7 END */
 
 /* If the queue is full: with interrupts on there is time to sleep until it is not, with
  * interrupts off nobody would wake us. */
+/* LAB 3.9 BEGIN: an order is placed */
 static void block_submit(struct disk *disk, struct disk_request *r)
 {
 	struct block *b = disk->driver;
@@ -127,6 +132,7 @@ static void block_submit(struct disk *disk, struct disk_request *r)
 	}
 	irq_restore(irqs);
 }
+/* LAB 3.9 END */
 
 static bool block_probe(struct virtio_device *dev)
 {

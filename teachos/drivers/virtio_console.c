@@ -28,6 +28,7 @@ static void offer_input(struct virtqueue *vq, void *buffer)
 
 /* Gives the terminal all that was typed, as long as a whole buffer has room there, and
  * every buffer back to the device.  One kick for all of them, none for none. */
+/* LAB 3.6 BEGIN: what was typed */
 static void take_from(struct virtqueue *vq)
 {
 	void *buffer;
@@ -42,6 +43,7 @@ static void take_from(struct virtqueue *vq)
 	if (any)
 		virtqueue_kick(vq);
 }
+/* LAB 3.6 END */
 
 static void take_input(void)
 {
@@ -57,6 +59,7 @@ static void input_interrupt(unsigned int irq)
 /* Text goes out by way of page, a page at a time, and is out when this returns.  From
  * whoever: a process, or an interrupt handler that echoes a key; so interrupts stay off
  * until the page is back. */
+/* LAB 3.5 BEGIN: what we print */
 static void give_out(struct virtqueue *vq, u8 *page, const char *text, u32 length)
 {
 	bool irqs = irq_save();
@@ -74,6 +77,7 @@ static void give_out(struct virtqueue *vq, u8 *page, const char *text, u32 lengt
 	}
 	irq_restore(irqs);
 }
+/* LAB 3.5 END */
 
 static void console_output(const char *text, u32 length)
 {

@@ -20,6 +20,7 @@
 
 /* Slots that nobody uses hang together through desc[].next.  So does a chain, whether it is
  * under way or just back: free_chain() puts all of it in front, the way it hangs. */
+/* LAB 3.1 BEGIN: the free list */
 void virtqueue_init(struct virtqueue *vq, void *memory, u32 num)
 {
 	u32 i;
@@ -44,7 +45,9 @@ static void free_chain(struct virtqueue *vq, u16 head)
 	vq->desc[last].next = vq->first_free;
 	vq->first_free = head;
 }
+/* LAB 3.1 END */
 
+/* LAB 3.2 BEGIN: an offer */
 bool virtqueue_add(struct virtqueue *vq, const struct virtqueue_part *parts, u32 count,
 		   void *token)
 {
@@ -69,7 +72,9 @@ bool virtqueue_add(struct virtqueue *vq, const struct virtqueue_part *parts, u32
 	vq->avail->idx++;
 	return true;
 }
+/* LAB 3.2 END */
 
+/* LAB 3.3 BEGIN: a knock at the door */
 void virtqueue_kick(struct virtqueue *vq)
 {
 	/* Our new counter must be seen before we ask whether to kick: a full barrier,
@@ -78,9 +83,11 @@ void virtqueue_kick(struct virtqueue *vq)
 	if (!(vq->used->flags & VRING_USED_F_NO_NOTIFY))
 		vq->kick(vq->kick_value);
 }
+/* LAB 3.3 END */
 
 /* A device that lies about what it finished would have us free a chain twice: as bad
  * as any wild pointer, so trust ends here. */
+/* LAB 3.4 BEGIN: what is done */
 void *virtqueue_get(struct virtqueue *vq, u32 *written)
 {
 	volatile struct vring_used_elem *e;
@@ -100,4 +107,5 @@ void *virtqueue_get(struct virtqueue *vq, u32 *written)
 	free_chain(vq, id);
 	return token;
 }
+/* LAB 3.4 END */
 /*:*/

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -23,10 +24,26 @@ void broken(const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	hangs_after(0);
 	device_watch_no_more();
 	print_error("%s\n", text);
 	fail();
 	abort();			/* fail() does not come back */
+}
+
+static void hangs(int signal)
+{
+	(void)signal;
+	broken("it waits for ever, without looking at the ring");
+}
+
+void hangs_after(u32 seconds)
+{
+	struct itimerval time = {.it_value = {.tv_sec = seconds}};
+	struct sigaction action = {.sa_handler = hangs, .sa_flags = SA_NODEFER};
+
+	sigaction(SIGVTALRM, &action, NULL);
+	setitimer(ITIMER_VIRTUAL, &time, NULL);
 }
 
 /* ---- RAM ---------------------------------------------------------------------- */

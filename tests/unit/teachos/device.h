@@ -94,6 +94,10 @@ int fence_seen(void);
 void ram_is(const void *memory, u32 length);
 void ram_forget(void);
 
+/* From now on the test may use that much of the processor's time, and then has hung: such a
+ * loop looks at nothing that we could see.  0: as much as it likes. */
+void hangs_after(u32 seconds);
+
 /* Fails the running test. */
 void broken(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

@@ -113,6 +113,8 @@ static void layout(void **state)
 			       "0x0, 0x%x, 0x%x", num, (u32)((u8 *)vq->desc - d->shared),
 			       (u32)((u8 *)vq->avail - d->shared),
 			       (u32)((u8 *)vq->used - d->shared), avail_at(d), used_at(d));
+		if (vq->last_used)
+			broken("nothing was used yet, and last_used is %u", vq->last_used);
 		offer(1, 1, name);
 		device_look(d);
 		finish_and_get(0, name);
@@ -124,6 +126,7 @@ static void nothing_leaks(void **state)
 	u32 i, round;
 
 	(void)state;
+	random_start("nothing_leaks");
 	for (round = 0; round < 2000; round++) {
 		u32 count = 1 + below(SMALL);
 
@@ -189,10 +192,17 @@ static void one_chain(void **state)
 		{memory[3], 10, false}, {memory[9], 64, false}, {memory[1], 1, true},
 	};
 	struct device_chain *c;
-	u32 i;
+	u32 i, first = vq->first_free;
 
 	(void)state;
-	assert_true(virtqueue_add(vq, parts, 3, name));
+	if (!virtqueue_add(vq, parts, 3, name))
+		broken("three parts were refused, and the ring is empty");
+	if (ring_get(d, AVAIL_INDEX(d), 2) != 1)
+		broken("after the first chain the available index is %u, expected 1",
+		       ring_get(d, AVAIL_INDEX(d), 2));
+	if (ring_get(d, AVAIL_RING(d, 0), 2) != first)
+		broken("the chain begins at %u, in the avail ring stands %u", first,
+		       ring_get(d, AVAIL_RING(d, 0), 2));
 	assert_int_equal(device_look(d), 1);
 	c = device_chain(d, 0);
 	if (c->count != 3)
@@ -278,13 +288,21 @@ static void published_last(void **state)
 
 static void avail_wraps(void **state)
 {
-	u32 i;
+	int *out[3];
+	u32 count = 0, i, n;
 
 	(void)state;
+	random_start("avail_wraps");
+	/* Three are under way, any of them comes back: no pattern in the numbers. */
 	for (i = 0; i < ROUNDS; i++) {
-		if (!offer(1, 1, &name[i % 256]) || device_look(d) != 1)
+		out[count] = &name[i % 256];
+		if (!offer(1, 1, out[count++]) || device_look(d) != 1)
 			broken("offer %u did not arrive", i);
-		finish_and_get(0, &name[i % 256]);
+		if (count < 3)
+			continue;
+		n = below(3);
+		finish_and_get(n, out[n]);
+		memmove(out + n, out + n + 1, (--count - n) * sizeof(out[0]));
 	}
 }
 
@@ -425,8 +443,7 @@ static void used_wraps(void **state)
 /* The device is done at the very moment in which the driver looks. */
 static void finishes_at_a_look(struct device *dev, u32 offset)
 {
-	(void)offset;
-	if (dev->count)
+	if (offset == USED_INDEX(dev) && dev->count)
 		device_finish(dev, device_chain(dev, 0), 5);
 }
 
@@ -437,8 +454,8 @@ static void done_while_looking(void **state)
 
 	(void)state;
 	for (i = 0; i < 20; i++) {
-		/* What the entry holds from before is a chain that is under way. */
-		ring_put(d, USED_RING(d, d->used), 4, vq->first_free);
+		/* What the entry holds from before: the same chain, or one that nobody has. */
+		ring_put(d, USED_RING(d, d->used), 4, (vq->first_free + i % 2) % SMALL);
 		ring_put(d, USED_RING(d, d->used) + 4, 4, 1234);
 		offer(1, 1, name);
 		device_look(d);
@@ -569,7 +586,7 @@ static void second_thoughts(struct device *dev, u32 offset)
 	u32 entry = USED_RING(dev, 0);
 
 	if (offset == entry && ++id_looks == 2)
-		ring_put(dev, entry, 4, 0x10000 + SMALL);
+		ring_put(dev, entry, 4, VIRTQUEUE_MAX);
 }
 
 static void lies_later(void **state)
