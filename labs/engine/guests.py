@@ -355,21 +355,23 @@ def boot(lab, tree, artefacts, tests, control):
             found = plan.verdicts(seen)
             bad = machine.check_log(outcome.log)
             after = ""
+            said = machine.explanation(outcome.output)
             if bad:
-                after = "the nested kernel complains: %s" % bad[0]
+                after = said.partition("\n")[0] or "the nested kernel complains: %s" % bad[0]
             elif last and last != {"guests": "0", "pinned": "0", "tables": "0"}:
                 after = "in the end the Host held %(guests)s guests, %(pinned)s pages, " \
                         "%(tables)s tables" % last
             elif "nested: rmmod lg: ok" not in outcome.log:
                 after = "lg.ko could not be removed"
             if after:
-                found = {t: v if v.word != PASS else Verdict(FAIL, after, outcome.log[-8000:])
+                log = said + "\n\n" + outcome.log[-8000:]
+                found = {t: v if v.word != PASS else Verdict(FAIL, after, log)
                          for t, v in found.items()}
             return found
         except Overdue as error:
             # Its kernel died, or hung: that is an answer, not an accident.
-            return {t: Verdict(FAIL if "died" in str(error) else TIMEOUT, str(error))
-                    for t in tests}
+            return {t: Verdict(FAIL if "died" in str(error) else TIMEOUT, str(error),
+                               error.detail) for t in tests}
         except Broken as error:
             trouble = str(error)
     # Twice no answer at all.  Is it the machine, or what runs in it?  Ask the reference.

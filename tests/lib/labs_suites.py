@@ -429,4 +429,9 @@ def labs_crash(wanted):
     v = guests.try_guests(labs.load(6), tree, {"6.1": text},
                           ["guest/first-words"])["guest/first-words"]
     return [same("labs/crash/nested kernel", v.word in (FAIL, "TIMEOUT"),
-                 "%s: %s" % (v.word, v.why))]
+                 "%s: %s" % (v.word, v.why)),
+            # It is said what and where, and whose: by the one who wrote it.
+            same("labs/crash/in words", re.search(
+                r"the Host crashed: a NULL pointer was followed, to address 0x8, in %s\(\), "
+                r"host/hypercalls.c:\d+ \(lab 6, exercise 6.1\)" % e.functions[0], v.why)
+                and "make hint 6.1" in v.log, "%s: %s" % (v.why, v.log[:1000]))]

@@ -156,7 +156,8 @@ def nested(config, command, files=(), collect=(), patience=120, on_line=None, ex
     if status == 125:
         trouble = check_log(text)
         if trouble:
-            raise Overdue("the nested kernel died: %s" % trouble[0])
+            raise Overdue("the nested kernel died: %s" % (
+                explanation(output).partition("\n")[0] or trouble[0]), explanation(output))
         raise Broken("the nested machine failed: %s" % tail(output, 3))
     return Outcome(status, output, text)
 
@@ -169,6 +170,14 @@ def keep_log(config, log, output):
     with open(path, "w", encoding="utf-8") as f:
         f.write(log + "\n---- output ----\n" + output)
     print("# the log is kept: %s" % os.path.relpath(path, TOP), flush=True)
+
+
+def explanation(output):
+    """What tools/nested says of a kernel that crashed (tools/nestedlib/oops.py): a sentence,
+    and then, indented, where; "" if it says nothing."""
+    found = re.search(r"^nested: (the (?:Host|nested kernel) crashed: .*\n(?:  .*\n)*)", output,
+                      re.M)
+    return found.group(1).rstrip() if found else ""
 
 
 def tail(text, count):

@@ -31,4 +31,8 @@ class Broken(Exception):
 
 
 class Overdue(Exception):
-    """The hang detector went off (a TIMEOUT)."""
+    """The hang detector went off (a TIMEOUT).  detail: what to read about it."""
+
+    def __init__(self, why, detail=""):
+        super().__init__(why)
+        self.detail = detail

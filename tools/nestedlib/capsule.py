@@ -15,10 +15,13 @@
 #:*
 """Run the Launcher inside a nested machine, with the caller's files."""
 
+import json
 import os
+import signal
+import sys
 
-from .common import EXIT_MACHINE, EXIT_TIMEOUT, NestedError
-from .machine import run_machine
+from .common import EXIT_MACHINE, EXIT_TIMEOUT, NestedError, say
+from .machine import replace_file, run_machine
 
 # What the Launcher's list of exit statuses calls these two (launcher/exit_status.h).
 STATUS_NO_MACHINE = 30
@@ -40,6 +43,9 @@ def run(request, arguments, inputs, outputs):
         absolute = os.path.abspath(path)
         request.directories += (os.path.dirname(absolute),)
         request.collect += ((absolute, absolute),)
+    death = next((a[len("--death="):] for a in arguments[:arguments.index("--")]
+                  if a.startswith("--death=")), None) if "--" in arguments else None
+    before = stamp(death)
     try:
         status = run_machine(request)
     except NestedError as e:
@@ -48,5 +54,61 @@ def run(request, arguments, inputs, outputs):
     # The Launcher watches its own --timeout and gives the machine more time than
     # that: if it's the machine that was too slow, then something is wrong with it.
     if status in (EXIT_MACHINE, EXIT_TIMEOUT):
-        return STATUS_MACHINE_FAILED
+        status = STATUS_MACHINE_FAILED
+    if death:
+        complete_death(death, before, status, request.report)
     return status
+
+
+def stamp(path):
+    """What a file is that somebody has written anew: another one."""
+    try:
+        found = os.stat(path or "")
+        return found.st_ino, found.st_mtime_ns
+    except OSError:
+        return None
+
+
+def complete_death(path, before, status, report):
+    """--death tells of every end: also of one that left the Launcher in there no time to
+    write it, and of what the nested kernel had to say."""
+    told = {}
+    if path == "-":
+        if not report:
+            return
+    elif stamp(path) != before:
+        try:
+            with open(path, encoding="utf-8") as f:
+                told = json.load(f)
+        except (OSError, ValueError):
+            told = {}
+        if told and not report:
+            return
+    if not told:
+        told = {"status": status, "code": "", "text": "", "decided_by": ""}
+        if status == STATUS_MACHINE_FAILED:
+            told.update(meaning="the nested machine failed", decided_by="the nested kernel")
+        elif status > 128:
+            told.update(meaning="the Launcher was ended by %s" % signal_name(status - 128),
+                        decided_by="a signal")
+        else:
+            return      # it complained itself, about a file or the command line
+    if report:
+        told["host"] = report.json()
+        told["text"] = told["text"] or report.sentence
+        told["hint"] = report.hint
+    text = json.dumps(told, indent=1) + "\n"
+    if path == "-":
+        sys.stderr.write(text)
+        return
+    try:
+        replace_file(path, text.encode())
+    except OSError as e:
+        say("--death=%s: could not be written: %s" % (path, e.strerror))
+
+
+def signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "signal %d" % number

@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 
-from . import accel, kernels, modules
+from . import accel, kernels, modules, oops
 from .common import (
     EXIT_MACHINE,
     EXIT_TIMEOUT,
@@ -92,6 +92,7 @@ class Request:
     forward = None  # a port of 127.0.0.1 that leads to the same one in there
     gdb_host = None  # a port of 127.0.0.1 where QEMU lets gdb in
     net = None  # a network card, eth0, on QEMU's user network: its options, or ""
+    report = None  # afterwards: what the nested kernel died of or complained about (oops.py)
 
 
 class DiedBooting(Exception):
@@ -174,6 +175,7 @@ class Machine:
         self.settled = set()  # of request.collect: nothing more to be done
         self.terminal = Terminal() if request.tty else None
         self.pending = {}  # socket -> bytearray still to be written
+        self.module = None  # the lg.ko in there, as a path out here
 
     # -- what goes in -------------------------------------------------------
 
@@ -212,7 +214,7 @@ class Machine:
             a.file("bin/usernet", read_file(usernet, "usernet")[0], 0o755)
             for library in shared_libraries(usernet):
                 a.file(library, read_file(library, "library")[0], 0o755)
-        module = find_module(request, kernel)
+        module = self.module = find_module(request, kernel)
         if module:
             a.file("lib/lg.ko", read_file(module, "module")[0])
         wanted = request.load + (modules.CARD if request.net is not None or request.forward else ())
@@ -411,7 +413,8 @@ class Machine:
                     say("the machine does not answer")
                     return self.leaving
                 say("time-out: %s s are over, the machine was stopped" % fmt(request.timeout))
-                self.write_log(tail=True)
+                self.write_log()
+                self.show_trouble(self.console)
                 return EXIT_TIMEOUT
             for key, mask in events:
                 if key.data == "signal":
@@ -607,10 +610,7 @@ class Machine:
         if self.rmmod_error:
             say("rmmod lg: %s" % self.rmmod_error)
         if self.complaint:
-            say("the nested kernel complained (an oops or a warning)%s" % (
-                ": see %s" % self.request.log if self.request.log else ":"))
-            if not self.request.log:
-                self.show_tail(self.log)
+            self.show_trouble(self.log)
         if self.leaving is not None:
             return self.leaving
         if self.status is None:
@@ -620,10 +620,11 @@ class Machine:
     def failed(self, why):
         self.finish_terminal()
         say(why)
-        self.write_log(tail=True)
+        self.write_log()
+        self.show_trouble(self.log if self.log is not None else self.console)
         return EXIT_MACHINE
 
-    def write_log(self, tail=False):
+    def write_log(self):
         """--log FILE: the dmesg if the machine lived to send it, else its console."""
         text = bytes(self.log if self.log is not None else self.console)
         if self.qemu_says and self.log is None:
@@ -634,8 +635,30 @@ class Machine:
                     f.write(text)
             except OSError as e:
                 say("can't write %s: %s" % (self.request.log, e.strerror))
-        if tail:
-            self.show_tail(text)
+
+    def show_trouble(self, log):
+        """What is wrong with the nested kernel: in words, if it said so itself."""
+        text = bytes(log or b"")
+        report = oops.explain(text.decode("utf-8", "replace"), self.module)
+        if not report:
+            self.show_tail(text + (b"\n[qemu] " + bytes(self.qemu_says) if self.qemu_says else b""))
+            return
+        self.request.report = report
+        say(report.sentence)
+        for line in report.lines():
+            sys.stderr.write("  %s\n" % line)
+        path = self.request.log
+        if not path:
+            path = os.path.join(build_dir(), "nested-kernel.log")
+            try:
+                with open(path, "wb") as f:
+                    f.write(text)
+            except OSError as e:
+                say("can't write %s: %s" % (path, e.strerror))
+                self.show_tail(text)
+                return
+        sys.stderr.write("  all that the nested kernel said: %s\n" % os.path.relpath(path))
+        sys.stderr.flush()
 
     def show_tail(self, text):
         lines = (text or b"").decode("utf-8", "replace").replace("\r", "").splitlines()
