@@ -253,3 +253,24 @@ void death_write(const struct guest_memory *mem, const struct image *img,
 		outfile_put(&out, text, n);
 	free(text);
 }
+
+void death_last_words(int status, const char *text)
+{
+	static char words[512];
+	int n = snprintf(words, sizeof(words), "{\"status\": %d, \"meaning\": \"%s\",\n \"code\": \"\", "
+			 "\"text\": \"%s\",\n \"decided_by\": \"a signal\"}\n", status,
+			 meaning_of(status), text);
+
+	if (out.name && n > 0 && (size_t)n < sizeof(words))
+		outfile_put(&out, words, (size_t)n);
+}
+
+int death_fd(void)
+{
+	return out.name ? out.fd : -1;
+}
+
+void death_use(int fd)
+{
+	out.fd = fd;
+}

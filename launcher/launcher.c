@@ -168,6 +168,9 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < o.nets; i++)
 		if (net_open(&o.net[i], o.user, &net[i], &c))
 			die_complaining(&c);
+	lastwords_guard();
+	if (lastwords_start(&c))
+		die_complaining(&c);
 	if (host_open(&c) || memory_create(&memory, o.memory, &c))
 		die_complaining(&c);
 	/* Here ends the part that may need a right.  The devices below bring threads. */
@@ -186,7 +189,7 @@ int main(int argc, char **argv)
 	if (o.rng)
 		bus_add(&bus, rng_create());
 	bus_add(&bus, console_create(o.no_escape));
-	terminal_guard();
+	atexit(terminal_restore);
 	terminal_raw();
 	porter_start(o.timeout);
 	sandbox_shut(&bus, o.gdb.on ? gdb_calls : NULL);

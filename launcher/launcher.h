@@ -14,6 +14,7 @@
  *	bus.c		the page of devices, and how a device is started and reset
  *	virtqueue.c	the ring: the most suspicious code in the house
  *	terminal.c	borrowing your terminal, and giving it back
+ *	lastwords.c	when we are the one who dies
  *	porter.c	the one thread that waits for the outside world
  *	console.c	the first device
  *	block.c		a disk, which is a file
@@ -85,6 +86,10 @@ bool is_verbose(void);
 /* say(), then exit(status).  Any thread. */
 _Noreturn void die(int status, const char *format, ...) FORMAT(2, 3);
 _Noreturn void die_complaining(const struct complaint *c);
+/* The one who speaks for us if we can't (lastwords.c) needs not.  Before every _exit(); at
+ * exit() it happens by itself.  Async-signal-safe. */
+void last_words_said(void);
+extern int last_words_fd;	/* -1: nobody waits for a word */
 
 /* ---- options.c ----------------------------------------------------------- */
 
@@ -262,6 +267,8 @@ struct bus;
  * NULL), in all threads; any other one ends the process with STATUS_SANDBOX.  After
  * rights_drop(). */
 void sandbox_shut(const struct bus *bus, const struct sandbox_call *more);
+/* The same for a process that needs nothing but these. */
+void sandbox_shut_to(const struct sandbox_call *calls);
 
 /* ---- host.c: one Launcher, one Guest ------------------------------------- */
 
@@ -413,13 +420,21 @@ void queue_serve(struct queue *q);
 void terminal_raw(void);
 /* Async-signal-safe, any thread, any number of times. */
 void terminal_restore(void);
-/* Crashes of ours give the terminal back first.  Once, at the start. */
-void terminal_guard(void);
 
 enum escape { ESCAPE_NONE, ESCAPE_LEAVE, ESCAPE_HELP };
 /* Takes Ctrl-A sequences out of n bytes at text, in place.  *pending (start with
  * false) remembers a Ctrl-A at the end.  *n becomes the bytes that are left. */
 enum escape escape_filter(char *text, size_t *n, bool *pending);
+
+/* ---- lastwords.c --------------------------------------------------------- */
+
+/* Crashes of ours give the terminal back, say where they were, and write --death's file.
+ * Once, at the start, after death_open(). */
+void lastwords_guard(void);
+/* Starts the process that does the same when we are killed without warning.  After all
+ * other processes of ours, before any thread, and before /dev/lguest is opened: it has
+ * copies of what is open until it closes them.  Returns 0 or a status. */
+int lastwords_start(struct complaint *c);
 
 /* ---- porter.c ------------------------------------------------------------ */
 
@@ -685,6 +700,12 @@ int death_open(const char *file, struct complaint *c);
 /* Writes how the Guest ended; if badly, with all of its obituary.  Opens no file. */
 void death_write(const struct guest_memory *mem, const struct image *img,
 		 const struct ending *end);
+/* For an end of our own, if there is --death: text has no character that JSON minds.
+ * Async-signal-safe.  The file is known as a descriptor, for a process that closes the
+ * others: STDERR_FILENO, or above. */
+void death_last_words(int status, const char *text);
+int death_fd(void);
+void death_use(int fd);
 
 /* ---- outfile.c ------------------------------------------------------------ */
 

@@ -85,6 +85,7 @@ static _Noreturn void nudge_until_gone(void)
 		nanosleep(&pause, NULL);
 	}
 	terminal_restore();	/* stuck in a write() that nobody reads, most likely */
+	last_words_said();
 	_exit(asked);
 }
 /*:*/

@@ -74,6 +74,17 @@ void verbose(const char *format, ...)
 	va_end(args);
 }
 
+int last_words_fd = -1;
+
+void last_words_said(void)
+{
+	int fd = last_words_fd;
+
+	last_words_fd = -1;
+	if (fd >= 0 && write(fd, "", 1) < 0)
+		return;		/* she is gone already */
+}
+
 /* exit(), not _exit(): terminal.c left a note with atexit(). */
 void die(int status, const char *format, ...)
 {

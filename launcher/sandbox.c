@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -100,6 +101,7 @@ static void forbidden(int sig, siginfo_t *info, void *context)
 	    "broke into it.  It was not carried out; please report it", number,
 	    number >= 0 && number < NAMES_MAX && name[number] ? name[number] : "unknown",
 	    info->si_call_addr);
+	last_words_said();
 	_exit(STATUS_SANDBOX);
 }
 
@@ -140,24 +142,10 @@ static void allow(scmp_filter_ctx filter, const struct sandbox_call *call)
  * by way of another architecture's door (int 0x80) has numbers of its own, and is not
  * worth a conversation.
  */
-void sandbox_shut(const struct bus *bus, const struct sandbox_call *more)
+static void load(scmp_filter_ctx filter)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
-	int error;
+	int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
-	if (!filter)
-		die(STATUS_INTERNAL, "the sandbox: out of memory");
-	/* A heap for each thread would ask how many CPUs there are, which opens a file. */
-	mallopt(M_ARENA_MAX, 1);
-	prepare_last_words();
-	allow(filter, ours);
-	allow(filter, host_calls);
-	if (more)
-		allow(filter, more);
-	for (unsigned i = 0; i < bus->devices; i++)
-		if (bus->device[i]->calls)
-			allow(filter, bus->device[i]->calls);
-	error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!error)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!error)
@@ -166,5 +154,40 @@ void sandbox_shut(const struct bus *bus, const struct sandbox_call *more)
 		die(STATUS_INTERNAL, "the sandbox does not shut: %s; expected a Linux with seccomp",
 		    strerror(-error));
 	seccomp_release(filter);
+}
+
+static scmp_filter_ctx begin(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
+
+	if (!filter)
+		die(STATUS_INTERNAL, "the sandbox: out of memory");
+	prepare_last_words();
+	return filter;
+}
+
+void sandbox_shut(const struct bus *bus, const struct sandbox_call *more)
+{
+	scmp_filter_ctx filter = begin();
+
+	/* A heap for each thread would ask how many CPUs there are, which opens a file. */
+	mallopt(M_ARENA_MAX, 1);
+	allow(filter, ours);
+	allow(filter, host_calls);
+	if (more)
+		allow(filter, more);
+	for (unsigned i = 0; i < bus->devices; i++)
+		if (bus->device[i]->calls)
+			allow(filter, bus->device[i]->calls);
+	load(filter);
 	verbose("the sandbox is shut");
+}
+
+void sandbox_shut_to(const struct sandbox_call *calls)
+{
+	scmp_filter_ctx filter = begin();
+
+	allow(filter, calls);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	load(filter);
 }

@@ -12,10 +12,8 @@
  *
  * What is borrowed is given back on *every* way out.  exit() runs terminal_restore(),
  * signals that end us arrive in the porter (porter.c) who makes us exit(), and if we
- * crash, the handler here puts the terminal right and then lets the crash happen.
- * Only `kill -9` leaves no time for manners; `stty sane` helps then.
+ * crash, or somebody says `kill -9`, lastwords.c sees to it.
  :*/
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -30,22 +28,6 @@ void terminal_restore(void)
 {
 	if (atomic_exchange(&is_raw, false))
 		tcsetattr(STDIN_FILENO, TCSANOW, &borrowed);
-}
-
-static void crashed(int sig)
-{
-	terminal_restore();
-	raise(sig);	/* SA_RESETHAND: this time it is the default action */
-}
-
-void terminal_guard(void)
-{
-	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	struct sigaction act = { .sa_handler = crashed, .sa_flags = SA_RESETHAND | SA_NODEFER };
-
-	for (unsigned i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
-		sigaction(deadly[i], &act, NULL);
-	atexit(terminal_restore);
 }
 
 /*

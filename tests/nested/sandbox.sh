@@ -27,7 +27,7 @@ begin() {
 	: >out		# here, and not in the new process: that may come late
 	/bin/launcher --verbose --capsule=never "$@" >out 2>&1 </dev/null 9<disk.img 8</etc/passwd &
 	pid=$!
-	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for i in $(seq 100); do
 		grep -q "sandbox is shut" out && return
 		sleep 0.1
 	done

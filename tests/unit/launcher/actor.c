@@ -132,6 +132,22 @@ static void set_up_console(void)
 	set_status(LGUEST_STATUS_ACKNOWLEDGE | LGUEST_STATUS_DRIVER);
 }
 
+/* A bug of ours, for addr2line to find. */
+static __attribute__((noinline)) void tread_on_nothing(void)
+{
+	*(volatile int *)0x1234 = 1;
+}
+
+static volatile char here;	/* so that no compiler makes a loop of it */
+
+static __attribute__((noinline)) int dig(int deeper)
+{
+	volatile char hole[4096];
+
+	hole[0] = here;
+	return deeper ? hole[0] + dig(deeper + 1) + here : 0;
+}
+
 /* Spins as Linux does: nothing else may be needed to get the line out. */
 static void print(const char *text, size_t n)
 {
@@ -418,6 +434,10 @@ static void *guest(void *unused)
 	} else if (!strcmp(part, "abort")) {
 		words("now\n");
 		abort();
+	} else if (!strcmp(part, "segv")) {
+		tread_on_nothing();
+	} else if (!strcmp(part, "overflow")) {
+		words(dig(1) ? "done\n" : "");
 	} else if (!strcmp(part, "silent")) {
 		sleep_for_ever();
 	} else {
@@ -473,6 +493,7 @@ int host_create(const struct guest_memory *m, uint32_t first, unsigned flags, st
 	for (unsigned i = 0; i < LGUEST_IRQS; i++)
 		sem_init(&interrupted[i], 0, 0);
 	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);	/* as in the Launcher's own threads */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_create(&thread, NULL, guest, NULL);
 	pthread_detach(thread);

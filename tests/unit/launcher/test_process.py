@@ -433,6 +433,50 @@ def terminal_after_our_own_crash():
 
 
 @test
+def terminal_after_kill_9():
+    t = Terminal("deaf", options=["--death=d.json"])
+    t.wait_for("deaf")
+    t.wait_raw()
+    t.process.kill()
+    t.wait_for("killed before it could say a word")
+    t.end(-signal.SIGKILL)
+    expect_is(json.load(open("d.json"))["status"], 128 + signal.SIGKILL, "status in the file")
+
+
+@test
+def our_own_crash():
+    """Whose bug it is, where, and the file: of a signal that can be caught."""
+    status, _, err = run("segv", options=["--death=d.json"])
+    expect_is(status, -signal.SIGSEGV, "status")
+    said = re.search(r"the Launcher itself crashed: SIGSEGV, for address 0x1234, at (0x\w+)\.", err)
+    expect(said, err)
+    d = json.load(open("d.json"))
+    expect_is((d["status"], d["decided_by"]), (128 + signal.SIGSEGV, "a signal"), "the file")
+    expect("SIGSEGV, for address 0x1234" in d["text"], d)
+    command = re.search(r"addr2line -fipe \S+((?: 0x\w+)+)\n", err).group(1).split()
+    expect_is(command[0], said.group(1), "the first address")
+    expect(len(command) >= 2, f"no callers: {err}")
+    if NAME == "locked":        # the other one is loaded at an address that nobody knows
+        text = subprocess.run(["addr2line", "-fipe", LAUNCHER, *command], capture_output=True,
+                              text=True).stdout
+        expect(text.startswith("tread_on_nothing at ") and "guest at" in text, text)
+    expect("before it could say a word" not in err, err)
+    status, _, err = run("abort")
+    expect_is(status, -signal.SIGABRT, "status")
+    expect("the Launcher itself crashed: SIGABRT, at 0x" in err, err)
+
+
+@test
+def our_own_end_without_a_handler():
+    """A stack without room for one: somebody else has to say it."""
+    status, _, err = run("overflow", options=["--death=d.json"])
+    expect_is(status, -signal.SIGSEGV, "status")
+    words = "before it could say a word" if NAME == "locked" else "the Launcher itself crashed"
+    expect(words in err, err)
+    expect(json.load(open("d.json"))["status"] > 128, "the file")
+
+
+@test
 def terminal_while_stopped():
     t = Terminal("echo")
     t.wait_for("ready")
