@@ -87,6 +87,7 @@ lg_switcher_begin:
 ;   Comes back after the next exit, on the same CPU, interrupts still off, all
 ;   callee-saved registers, segments and bases as they were.
 align 16
+; LAB 10.1 BEGIN: leaving home
 lg_enter_guest:
 	endbr64
 	push	rbx
@@ -107,6 +108,8 @@ enter_begin:
 	lea	rsp, [r15 + LG_SCRATCH_TOP]
 	mov	rcx, [r15 + LG_GUEST_CR3]
 	mov	cr3, rcx
+; LAB 10.1 END
+; LAB 10.2 BEGIN: in disguise
 enter_segments:
 	mov	ds, [r15 + LG_REGS_DS]
 	mov	es, [r15 + LG_REGS_ES]
@@ -124,6 +127,7 @@ enter_segments_end:
 enter_iret:
 	iretq
 enter_end:
+; LAB 10.2 END
 ;:*
 
 ;S:120 Coming back
@@ -150,6 +154,7 @@ enter_end:
 ;                        harm.  Only now, since QEMU makes it 0 again with each NMI
 ;
 ; Never is the Host's IDT live on the Guest's page tables, nor with our TSS.
+; LAB 10.3 BEGIN: taking it all down
 from_guest:
 	test	byte [rsp + 24], 3		; cs of the frame: ring 0 is us
 	jz	ring0_fault
@@ -175,6 +180,8 @@ save_and_leave:
 	mov	[r15 + LG_REGS_GS], gs
 	mov	rax, cr2
 	mov	[r15 + LG_CR2], rax
+; LAB 10.3 END
+; LAB 10.4 BEGIN: home again
 leave_guest:
 	mov	rax, [r15 + LG_HOST_CR3]
 	mov	cr3, rax
@@ -208,6 +215,7 @@ leave_end:
 	pop	r12
 	pop	rbp
 	pop	rbx
+; LAB 10.4 END
 %ifdef RETHUNK
 	jmp	__x86_return_thunk		; the only word to the outside, on the Host's cr3
 %else
@@ -236,6 +244,7 @@ leave_end:
 ;
 ;   r8 new esp   r9 handler   r10 scratch   r11 eflags   r13 error   r14 vector
 align 16
+; LAB 10.5 BEGIN: the short cut
 lg_stub_syscall:
 	endbr64
 	test	byte [rsp + 8], 2		; cs: from ring 3?
@@ -261,6 +270,7 @@ syscall_commit:
 syscall_iret:
 	iretq
 syscall_commit_end:
+; LAB 10.5 END
 
 ; Home first after all: the frame goes where the Host looks for it.
 %macro SYSCALL_FRAME_TO_REGS 0
@@ -281,6 +291,7 @@ syscall_to_host:
 	push	strict dword 0x80
 	jmp	from_guest
 
+; LAB 10.6 BEGIN: faults that stay in the family
 direct_go:
 	and	r11d, ~(FLAGS_CLEARED)
 	or	r11d, [r15 + LG_DIRECT_FLAGS]	; IF, and AC where SMAP is on
@@ -338,6 +349,7 @@ trap_stores_end:
 	mov	r10d, r12d
 	inc	qword [r15 + LG_DIRECT_COUNT + r14 * 8]
 	jmp	direct_go
+; LAB 10.6 END
 ;:*
 
 ;S:140 When the bridge itself shakes
@@ -530,6 +542,7 @@ ist_common:
 ; The hypercall gets a stub of its own: it comes from ring 1 by its gate's DPL, so
 ; there is nothing to check.
 align 16
+; LAB 10.7 BEGIN: two hundred and fifty-six doors
 lg_stub_hypercall:
 	endbr64
 	push	0
@@ -549,6 +562,7 @@ lg_stubs:
 	jmp	strict near from_guest
 %assign vector vector + 1
 %endrep
+; LAB 10.7 END
 	endbr64				; C walks the table up to here: keeps objtool calm
 	align	4096, db 0xcc		; whole pages: what follows us stays out of the Guest
 lg_switcher_end:

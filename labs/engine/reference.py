@@ -13,12 +13,12 @@ import shutil
 import subprocess
 import tempfile
 
-from . import markers
+from . import markers, switcher
 from .compose import put
 from .guests import kernel_folder
 from .labs import TOP, LabError
 from .tree import FLAVOURS, declaration, make_global
-from .unit import COMMON, is_guest, program_of
+from .unit import COMMON, in_program, program_of
 
 
 def run(words, cwd=TOP):
@@ -51,10 +51,14 @@ def make(tree, exercises, folder):
     os.makedirs(folder)
     index = {"exercises": {}, "release": ""}
     with tempfile.TemporaryDirectory(prefix="lg-reference-") as place:
-        variants = {e.id: variant(tree, e) for e in exercises}
+        variants = {e.id: variant(tree, e) for e in exercises if not switcher.owns(e.file)}
         modules = kernel_objects(exercises, variants, place, index)
         kernels = teachos_objects(exercises, variants, place)
         for e in exercises:
+            if switcher.owns(e.file):
+                index["exercises"][e.id] = {"declaration": switcher.as_bytes(tree, e),
+                                            "objects": {}}
+                continue
             entry = {"declaration": prototypes(tree, e), "objects": {}}
             found = flavours(tree, e, variants[e.id], place, modules)
             found.update(kernels.get(e.id, {}))
@@ -91,7 +95,7 @@ def variant(tree, exercise):
 def frame_of(tree, e):
     """The frame of the programs that need this file, or None."""
     for lab in {x.lab.lab: x.lab for x in tree.exercises.values()}.values():
-        for t in [t for x in lab.exercises for t in x.tests if not is_guest(t.test)]:
+        for t in [t for x in lab.exercises for t in x.tests if in_program(t.test)]:
             program = program_of(lab, t.test)
             if e.file in program.paths:
                 return program.frame

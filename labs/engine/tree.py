@@ -6,14 +6,14 @@ In the course's own tree the reference is simply the source.  In a handout it is
 of objects (labs/reference): one for each exercise, with every name but the exercise's own
 made local.  A region that is not the student's is
 then replaced by a declaration, and the object is linked.  Nobody can read an object; it
-has no line numbers, no names of variables, only code.
+has no line numbers, no names of variables, only code.  (The Switcher's: switcher.py.)
 """
 
 import json
 import os
 import re
 
-from . import markers
+from . import markers, switcher
 from .labs import TOP, LabError, known_exercises, read_text
 
 # What is built more than once: TeachOS's two kernels.
@@ -25,6 +25,8 @@ def declaration(path, text, name):
     The prototype of function `name`, out of its definition in the reference.  In assembly:
     `extern`, and the region has to say `global` itself, since NASM wants one or the other.
     """
+    if switcher.owns(path):
+        return switcher.labels(text, [name])
     if path.endswith(".asm"):
         if not re.search(r"^%s:" % re.escape(name), text, re.M) or not re.search(
                 r"^\s*global\s[^;]*\b%s\b" % re.escape(name), text, re.M):
@@ -90,7 +92,7 @@ class Tree:
 
     def objects_for(self, exercise, flavour):
         entry = self.index["exercises"].get(exercise.id)
-        if not entry:
+        if not entry or switcher.owns(exercise.file):
             return []
         found = []
         for one in FLAVOURS.get(flavour, (flavour,)):

@@ -90,10 +90,10 @@ def qemu_words(image, line):
             "-device", "i6300esb", "-action", "watchdog=poweroff"]
 
 
-def symbols(elf):
-    """[(address, name)] of the Switcher's code, sorted."""
+def symbols_in(text):
+    """[(address, name)] of what nm -n says about code."""
     found = []
-    for line in call(["nm", "-n", elf], "nm").splitlines():
+    for line in text.splitlines():
         words = line.split()
         if len(words) == 3 and words[1] in "tT":
             found.append((int(words[0], 16), words[2]))
@@ -111,13 +111,13 @@ def named(text, table):
     return re.sub(r"0xffffffff80[0-9a-f]{6}\b", name, text)
 
 
-def run(image, elf, tests, seed, runner, patience=PATIENCE):
+def run(image, table, tests, seed, runner, patience=PATIENCE):
     """
     Try these tests; after one that takes the machine down, the others in a fresh machine.
-    runner(words, patience) -> (exit status, output, was it too late?).
+    table: symbols_in() of the image.  runner(words, patience) -> (exit status, output, was it too late?).
     -> {test: (word, why)}; raises Broken if QEMU does not start.
     """
-    found, left, table = {}, list(tests), None
+    found, left = {}, list(tests)
     while left:
         nonce = secrets.token_hex(12)
         status, output, late = runner(
@@ -134,8 +134,6 @@ def run(image, elf, tests, seed, runner, patience=PATIENCE):
             elif words[1] == "pass" and words[2] == current and current not in why:
                 found[current] = (PASS, "")
             elif words[1] == "fail":
-                if table is None:
-                    table = symbols(elf)
                 why.setdefault(words[2], named(words[3] if len(words) > 3 else "", table))
         for name, text in why.items():
             found[name] = (FAIL, text)
@@ -143,7 +141,7 @@ def run(image, elf, tests, seed, runner, patience=PATIENCE):
             raise Broken("the stand did not start, status %s: %s" % (status, output[-300:]))
         if current not in found:
             if late or WATCHDOG in output:
-                found[current] = (TIMEOUT, "it hangs: sixty million instructions and no end")
+                found[current] = (TIMEOUT, "it hangs: sixteen million instructions and no end")
             else:
                 found[current] = (FAIL, "the machine went down: a triple fault, with no IDT, GDT "
                                         "or stack left to report it")

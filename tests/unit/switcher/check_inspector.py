@@ -21,7 +21,13 @@ MUTANTS = [
     ("a thunk on the Guest's page tables", r"(leave_guest:\n)",
      r"\1\tjmp __x86_return_thunk\n", "that is not mapped in the Guest"),
     ("a constant in another section", r"(enter_segments:\n)",
-     r"\1\tmov rax, [rel elsewhere]\n", "that is not mapped in the Guest"),
+     r"\1\tmov rax, [rel elsewhere]\n[section .rodata]\nelsewhere: dq 0\n__SECT__\n",
+     "that is not mapped in the Guest"),
+    ("a section that nobody knows", r"(enter_segments:\n)",
+     r"[section .init.text]\n\tret\n__SECT__\n\1", "only .lgdeliver and .lgswitcher are known"),
+    ("a port", r"(leave_guest:\n)", r"\1\tout 0x80, al\n", "is not for the Switcher"),
+    ("CR0", r"(leave_guest:\n)", r"\1\tmov cr0, rax\n", "only CR3 is changed"),
+    ("an MSR on the way in", r"(enter_segments:\n)", r"\1\twrmsr\n", "on the way home"),
     ("a constant beside the code", r"(enter_segments:\n)",
      r"\1\tmov rax, [rel lg_stubs]\n", "data beside the code"),
     ("an absolute address", r"(enter_segments:\n)", r"\1\tmov rax, [abs dword 0x1000]\n",
@@ -42,7 +48,7 @@ MUTANTS = [
 def inspect(name, source):
     stem = os.path.join(OUT, re.sub(r"\W+", "-", name))
     with open(stem + ".asm", "w") as file:
-        file.write(source + "\nsection .rodata\nelsewhere: dq 0\n")
+        file.write(source)
     built = subprocess.run(["nasm", "-felf64", "-w-all", "-DRETHUNK", "-I", OUT + "/", "-o",
                             stem + ".o", stem + ".asm"], capture_output=True, text=True)
     if built.returncode:

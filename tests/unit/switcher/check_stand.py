@@ -57,7 +57,8 @@ def try_it(name, source, tests):
         p = subprocess.run(words, capture_output=True, text=True)
         if p.returncode:
             raise Broken("%s: %s" % (name, p.stderr.strip()))
-    return stand.run(stem + ".bin", stem + ".elf", tests, int(os.environ.get("SEED", "1")), runner)
+    table = stand.symbols_in(stand.call(["nm", "-n", stem + ".elf"], "nm"))
+    return stand.run(stem + ".bin", table, tests, int(os.environ.get("SEED", "1")), runner)
 
 
 os.makedirs(OUT, exist_ok=True)

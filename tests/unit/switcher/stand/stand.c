@@ -247,9 +247,9 @@ void end_of_interrupt(void)
 
 /* ---- A watchdog, in instructions ---------------------------------------------------------
  * Intel's 6300ESB, as QEMU makes it: it counts down twice, and then QEMU ends.  Whoever
- * hangs, with interrupts off and NMI blocked, is found after sixty million instructions.
+ * hangs, with interrupts off and NMI blocked, is found after sixteen million instructions.
  */
-#define WATCHDOG_TICKS	(30 * 33000 / 32)	/* of 32 cycles of a PCI clock: 30 ms */
+#define WATCHDOG_TICKS	(8 * 33000 / 32)	/* of 32 cycles of a PCI clock: 8 ms */
 
 static volatile u32 *watchdog;
 

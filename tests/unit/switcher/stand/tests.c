@@ -731,12 +731,13 @@ static bool trap_no_stack(void)
 	u64 fixups;
 
 	for (k = 0; k < 4; k += 2)
-		for (words = 1; words <= 5; words++) {
+		for (words = 1; words <= (silly[k].has_error ? 6 : 5); words++) {
 			u32 vector = silly[k].vector;
 
 			start_trap(w, true, vector, silly[k].code, sizeof(silly[k].code));
 			fixups = w->pages->fixups;
-			w->pages->esp1 = 0x32000 + words * 4;
+			/* At last all five are well, and there is no place for the error code. */
+			w->pages->esp1 = words < 6 ? 0x32000 + words * 4 : 0x33000 + 20;
 			map_guest_page(w, 0x32000, false);
 			if (!stay(w))
 				return false;
