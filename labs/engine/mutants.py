@@ -6,6 +6,7 @@ mistake is caught by the test that is named for it, with the hint that is named 
 
 import concurrent.futures
 import os
+import re
 import sys
 
 from . import guests, unit

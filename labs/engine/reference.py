@@ -97,7 +97,7 @@ def frame_of(tree, e):
     for lab in {x.lab.lab: x.lab for x in tree.exercises.values()}.values():
         for t in [t for x in lab.exercises for t in x.tests if in_program(t.test)]:
             program = program_of(lab, t.test)
-            if e.file in program.paths:
+            if e.file in program.paths and not program.inside:
                 return program.frame
     return None
 
@@ -150,7 +150,7 @@ def teachos_objects(exercises, variants, place):
         shutil.copytree(os.path.join(TOP, folder), os.path.join(place, folder))
     out, found, targets = os.path.join(place, "build", "teachos"), {}, []
     for e in mine:
-        name = "exercise/%s%s" % (e.id, os.path.splitext(e.file)[1])
+        name = "exercise/%s%s" % (e.id, ".asm" if e.file.endswith(".asm") else ".c")
         put(os.path.join(place, "teachos", name), variants[e.id].encode())
         found[e.id] = {f: os.path.join(out, f, name + ".o") for f in FLAVOURS["teachos"]}
         targets += found[e.id].values()

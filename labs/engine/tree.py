@@ -122,7 +122,7 @@ class Tree:
     def callable(self, exercise, text):
         """In a handout the reference's objects call it, so it cannot be static."""
         if self.is_handout and exercise.id in self.index["exercises"] and \
-                not exercise.file.endswith(".asm"):
+                exercise.file.endswith(".c"):
             for name in exercise.functions:
                 try:
                     text = make_global(text, [name])
@@ -130,11 +130,21 @@ class Tree:
                     pass        # not there, or not in our style: the linker will say
         return text
 
-    def reference_file(self, path):
-        return self.with_reference(path)
+    def headers(self, flavour):
+        """
+        {name: (text, objects)} of the headers that have regions, with the reference in them;
+        only in a handout, where what stands in the tree is not that.
+        """
+        if not self.is_handout:
+            return {}
+        paths = sorted({e.file for e in self.exercises.values() if e.file.endswith(".h")})
+        return {p: self.with_reference(p, None, flavour) for p in paths}
 
-    def student_file(self, exercise, text):
+    def reference_file(self, path, flavour="unit"):
+        return self.with_reference(path, None, flavour)
+
+    def student_file(self, exercise, text, flavour="unit"):
         """-> (text, objects): for a program with one region of the student's."""
-        composed, objects = self.with_reference(exercise.file, {exercise.id: text})
+        composed, objects = self.with_reference(exercise.file, {exercise.id: text}, flavour)
         line = "%%line 0 %s\n" if exercise.file.endswith(".asm") else '#line 1 "%s"\n'
         return line % exercise.file + composed, objects

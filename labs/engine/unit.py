@@ -15,9 +15,11 @@ import re
 import secrets
 import shutil
 import subprocess
+import tempfile
 import threading
 
 from . import sandbox, switcher
+from .compose import put
 from .labs import BUILD, TOP, LabError, read_text
 from .outcome import ERROR, FAIL, PASS, TIMEOUT, Verdict
 
@@ -38,6 +40,13 @@ FRAMES = {
                  "folders": ["launcher", "include", "tests/unit/launcher"],
                  "flags": ["-Itests/unit/launcher", "-Ilauncher"]},
 }
+# TeachOS's code for the processor that it is made for, in a test's address space: gate.h
+# tells how.  Names are files with their folder: arch/lguest/ring.c, kernel/trap.asm.
+FRAMES["teachos32"] = {
+    "tests": "tests/unit/teachos32", "source": "teachos", "guest": True, "sanitize": [],
+    "folders": ["teachos", "include", "tests/unit/teachos32"],
+    "flags": ["-Itests/unit/teachos32", "-Iinclude", "-fcf-protection=none", "-no-pie"]}
+GUEST_FOLDERS = ["lib", "kernel", "arch/lguest", "arch/native", "drivers", "net"]
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "20"))
 _lock = threading.Lock()
 _locks = {}
@@ -62,7 +71,9 @@ class Program:
                            % (lab.where, key, frame, ", ".join(FRAMES)))
         self.key, self.frame_name, self.name = key, frame, name
         self.frame = FRAMES[frame]
-        make = variables(os.path.join(TOP, self.frame["tests"], "Makefile"))
+        self.inside = bool(self.frame.get("guest"))
+        make = {} if self.inside else variables(os.path.join(TOP, self.frame["tests"],
+                                                             "Makefile"))
         more = lab.programs.get(key) or {}
         for k in more:
             if k not in ("needs", "help", "ldflags", "source"):
@@ -82,8 +93,14 @@ class Program:
 
 
     @property
+    def flavour(self):
+        """Which of a handout's reference objects go with it."""
+        return "2level" if self.inside else "unit"
+
+    @property
     def paths(self):
-        return ["%s/%s.c" % (self.frame["source"], n) for n in self.needs]
+        return [n if n.startswith("labs/") else "%s/%s%s" % (
+            self.frame["source"], n, "" if "." in n else ".c") for n in self.needs]
 
 
 def program_of(lab, test):
@@ -103,9 +120,40 @@ def headers_hash(top, folders):
     return digest.hexdigest()
 
 
-def trusted_object(path, text, flags, headers, place):
-    """Compile what is ours; -> the kept object."""
-    words = [os.environ.get("CC", "gcc")] + COMMON + flags + ["-c"]
+def sanitizers(frame):
+    return frame.get("sanitize", SANITIZE)
+
+
+def guest_words(path, source, to, values, first=()):
+    """
+    The command that makes 32-bit code of a file of TeachOS's.  values: asm_values.inc; first:
+    folders where headers are looked for before all others
+    """
+    if path.endswith(".asm"):
+        return ["nasm", "-f", "elf32", "-i", os.path.dirname(values) + "/", "-o", to, source]
+    flags = [f for f in variables(os.path.join(TOP, "teachos", "Makefile"))["CFLAGS_ALL"]
+             if not f.startswith("-I")]
+    return ["gcc"] + flags + ["-I" + f for f in list(first) + [
+        "teachos/" + f for f in GUEST_FOLDERS]] + [
+            "-Iinclude", "-DCONFIG_DEBUG", "-w", "-c", "-x", "c", "-o", to, source]
+
+
+def asm_values():
+    """NASM's constants, as TeachOS's Makefile gets them out of the headers."""
+    path = os.path.join(BUILD, "teachos", "2level", "asm_values.inc")
+    with _lock:
+        p = subprocess.run(["make", "-s", "-C", os.path.join(TOP, "teachos"), "BUILD=" + BUILD,
+                            path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           env={k: v for k, v in os.environ.items() if k != "MAKEFLAGS"})
+    if p.returncode:
+        raise LabError("asm_values.inc: %s" % p.stdout.decode("utf-8", "replace")[-500:])
+    return path
+
+
+def trusted_object(path, text, flags, headers, place, words=None):
+    """Compile what is ours; -> the kept object.  words: with this, not with the C compiler."""
+    words = words or [os.environ.get("CC", "gcc")] + COMMON + flags + ["-c", "-x", "c", "-o",
+                                                                      "TO", "-"]
     key = hashlib.sha256("\0".join(words + [path, headers, text]).encode()).hexdigest()[:32]
     folder = os.path.join(BUILD, "labs", "objects")
     kept = os.path.join(folder, key + ".o")
@@ -115,8 +163,11 @@ def trusted_object(path, text, flags, headers, place):
         if not os.path.exists(kept):
             os.makedirs(folder, exist_ok=True)
             fresh = "%s.%d" % (kept, os.getpid())
-            p = subprocess.run(words + ["-x", "c", "-o", fresh, "-"], cwd=place,
-                               input=('#line 1 "%s"\n' % path + text).encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            with tempfile.NamedTemporaryFile("w", suffix=os.path.splitext(path)[1]) as f:
+                f.write(text if path.endswith(".asm") else '#line 1 "%s"\n' % path + text)
+                f.flush()
+                p = subprocess.run([{"TO": fresh, "-": f.name}.get(w, w) for w in words],
+                                   cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if p.returncode:
                 raise LabError("%s does not compile: %s"
                                % (path, p.stdout.decode("utf-8", "replace")[-800:]))
@@ -144,11 +195,27 @@ def prepare(lab, tree):
         switcher.prepare()
 
 
+def reference_headers(tree, program, student):
+    """-> ([a folder with a handout's headers as they are in the reference], objects)"""
+    headers = {p: h for p, h in tree.headers(program.flavour).items() if p != student}
+    if not headers:
+        return [], []
+    digest = hashlib.sha256("".join(t for t, _ in headers.values()).encode()).hexdigest()[:16]
+    folder = os.path.join(BUILD, "labs", "headers", digest)
+    with _lock:
+        for path, (text, _) in headers.items():
+            put(os.path.join(folder, os.path.basename(path)), text.encode())
+    return [folder], [o for _, objects in headers.values() for o in objects]
+
+
 def objects_of(program, tree, student):
-    """Objects of a program but for the student's file (student: its path, or None)."""
-    frame = program.frame
+    """
+    Objects of a program but for the student's file (student: its path, or None).  -> (those
+    of the program, those of the 32-bit code inside it)
+    """
+    frame, inside = program.frame, []
     headers = headers_hash(TOP, frame["folders"])
-    flags = SANITIZE + frame["flags"]
+    flags = sanitizers(frame) + frame["flags"]
     found = [trusted_object("labs/engine/runner.c",
                             read_text(os.path.join(TOP, "labs/engine/runner.c")),
                             [], "", TOP),
@@ -157,12 +224,26 @@ def objects_of(program, tree, student):
     for name in program.help:
         path = "%s/%s.c" % (frame["tests"], name)
         found.append(trusted_object(path, read_text(os.path.join(TOP, path)), flags, headers, TOP))
+    if program.inside:
+        for name, words in (("gate.c", None),
+                            ("gate.asm", ["nasm", "-f", "elf64", "-o", "TO", "-"])):
+            path = "%s/%s" % (frame["tests"], name)
+            found.append(trusted_object(path, read_text(os.path.join(TOP, path)), flags, headers,
+                                        TOP, words))
+        values = asm_values()
+        headers += read_text(values)
+        first, more = reference_headers(tree, program, student)
+        inside += more
+        headers += "".join(first)
+    if student and student.endswith(".h"):
+        return found, inside        # every file may include it
     for path in program.paths:
         if path != student:
-            text, more = tree.reference_file(path)
-            found.append(trusted_object(path, text, flags, headers, TOP))
-            found += more
-    return found
+            text, more = tree.reference_file(path, program.flavour)
+            kept = trusted_object(path, text, flags, headers, TOP, guest_words(
+                path, "-", "TO", values, first) if program.inside else None)
+            (inside if program.inside else found).extend([kept] + more)
+    return found, inside
 
 
 def is_guest(test):
@@ -194,30 +275,53 @@ def try_exercise(exercise, tree, text, seed, tests=None):
     if not keys:
         return verdicts
     with sandbox.Scratch() as scratch:
-        composed, more = tree.student_file(exercise, text)
         place = os.path.join(scratch.path, exercise.file)
         programs = [Program(lab, key) for key in keys]
         for program in programs:
             sources_for(program.frame, scratch.path)
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        with open(place, "w", encoding="utf-8") as f:
-            f.write(composed)
         os.makedirs(os.path.join(scratch.path, "objects"))
         script, seen = ["set -e"], set()
         for program in programs:
             frame = program.frame_name
+            composed, more = tree.student_file(exercise, text, program.flavour)
+            with open(place, "w", encoding="utf-8") as f:
+                f.write(composed)
+            flags = COMMON + sanitizers(program.frame)
             if frame not in seen:
                 seen.add(frame)
-                script.append(sandbox.quote(["gcc"] + COMMON + SANITIZE + program.frame["flags"] +
-                                            ["-c", "-o", frame + ".o", exercise.file]))
-            names = []
-            for k, o in enumerate(objects_of(program, tree, exercise.file) + more):
-                name = "objects/%s-%d.o" % (program.name, k)
-                shutil.copy(o, os.path.join(scratch.path, name))
-                names.append(name)
+                if program.inside:
+                    shutil.copy(asm_values(), os.path.join(scratch.path, "asm_values.inc"))
+                    for path, (header, _) in tree.headers(program.flavour).items():
+                        if path != exercise.file:
+                            with open(os.path.join(scratch.path, path), "w",
+                                      encoding="utf-8") as f:
+                                f.write(header)
+                else:
+                    script.append(sandbox.quote(["gcc"] + flags + program.frame["flags"] + [
+                        "-c", "-o", frame + ".o", exercise.file]))
+            names, inside = [], []
+            ours, theirs = objects_of(program, tree, exercise.file)
+            for kept, found in ((names, ours), (inside, theirs)):
+                for o in found + (more if (kept is inside) == program.inside else []):
+                    name = "objects/%s-%s-%d.o" % (frame, program.name, len(names + inside))
+                    shutil.copy(o, os.path.join(scratch.path, name))
+                    kept.append(name)
+            if program.inside:
+                theirs = of_student(program, exercise, tree, scratch.path, inside)
+                script += [sandbox.quote(words) for words in theirs]
+            else:
+                names.insert(0, frame + ".o")
             script.append(sandbox.quote(
-                ["gcc"] + COMMON + SANITIZE + ["-o", program.name, frame + ".o"] + names +
-                program.ldflags + ["-Wl,--wrap=_cmocka_run_group_tests", "-lcmocka"]))
+                ["gcc"] + flags + (["-no-pie"] if program.inside else []) +
+                ["-o", program.name] + names + program.ldflags +
+                ["-Wl,--wrap=_cmocka_run_group_tests", "-lcmocka"]))
+            if program.inside:
+                tests_of = os.path.join(TOP, program.frame["tests"])
+                for name in ("guest.sh", "guest.ld"):
+                    shutil.copy(os.path.join(tests_of, name), scratch.path)
+                script.append(sandbox.quote(["sh", "guest.sh", ".", program.name + ".guest"] +
+                                            inside))
         built = sandbox.run(["sh", "-c", "\n".join(script)], scratch, patience=120)
         if built.status != 0:
             why = compiler_says(built.output) or "does not compile: %s" % built.output[-300:]
@@ -228,6 +332,24 @@ def try_exercise(exercise, tree, text, seed, tests=None):
             mine = [t for t in tests if t.test.rsplit("/", 1)[0] == program.key]
             verdicts.update(run_program(program, mine, scratch, seed))
     return verdicts
+
+
+def of_student(program, exercise, tree, place, inside):
+    """The commands that compile the student's file; if it is a header, all that it is in."""
+    commands = []
+    for path in program.paths if exercise.file.endswith(".h") else [exercise.file]:
+        if path != exercise.file:
+            text, more = tree.reference_file(path, program.flavour)
+            os.makedirs(os.path.dirname(os.path.join(place, path)), exist_ok=True)
+            with open(os.path.join(place, path), "w", encoding="utf-8") as f:
+                f.write(text)
+            for o in more:
+                shutil.copy(o, os.path.join(place, "objects"))
+                inside.append("objects/" + os.path.basename(o))
+        to = "objects/%s-%s.o" % (program.name, os.path.basename(path))
+        inside.insert(0, to)
+        commands.append(guest_words(path, path, to, "./asm_values.inc"))
+    return commands
 
 
 def compiler_says(output):

@@ -9,9 +9,10 @@
 %include "asm_values.inc"
 
 extern lguest_data
-global lguest_first, lguest_paging
 
 section .boot progbits alloc exec nowrite align=16
+; LAB 1.1 BEGIN: the first two calls, without a compiler
+global lguest_first, lguest_paging
 lguest_first:
 	mov eax, LHCALL_LGUEST_INIT
 	mov ebx, lguest_data - KERNEL_BASE
@@ -22,4 +23,5 @@ lguest_paging:
 	mov eax, LHCALL_NEW_PGTABLE
 	int LGUEST_TRAP_ENTRY
 	ret
+; LAB 1.1 END
 ;:*

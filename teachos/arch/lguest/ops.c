@@ -40,6 +40,7 @@ struct lguest_data lguest_data = {
  * whether something waited, and ask for it at once rather than when the Host next
  * happens to pass.
  */
+/* LAB 1.3 BEGIN: the interrupt flag that is not one */
 static void lguest_irq_disable(void)
 {
 	/* Each system call comes by here; a compiler takes two instructions for it. */
@@ -75,6 +76,7 @@ static void lguest_halt(void)
 {
 	hypercall(LHCALL_HALT, 0, 0, 0, 0);	/* turns interrupts on as well */
 }
+/* LAB 1.3 END */
 /*:*/
 
 static void lguest_set_gate(unsigned int vector, u32 low, u32 high)
