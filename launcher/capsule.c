@@ -262,7 +262,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = "--out";
 		*to++ = (char *)o->stats;
 	}
-	if (o->map) {
+	if (o->map && *o->map) {
 		*to++ = "--out";
 		*to++ = (char *)o->map;
 	}
@@ -294,7 +294,9 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = joined("--stats=", o->stats, "");
 	if (o->rings)
 		*to++ = "--rings";
-	if (o->map) {
+	if (o->map && !*o->map)
+		*to++ = "--map";
+	else if (o->map) {
 		snprintf(seconds, sizeof(seconds), ",every=%.6f", o->map_every);
 		*to++ = joined("--map=", o->map, o->map_every ? seconds : "");
 	}

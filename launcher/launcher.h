@@ -35,6 +35,7 @@
  *	lines.c		lines of the source for addresses
  *	stats.c		the Host's counters, as JSON
  *	map.c		which page is where, in three kinds of address
+ *	map_live.c	... drawn while it changes
  *	outfile.c	a file that is written when nothing can be opened any more
  *	trace.c		the timeline: who was where, when, and why
  *	trace_mark.c	... what we have to say to it
@@ -733,15 +734,32 @@ void stats_write(const char *file, const struct bus *bus, const struct ending *e
 
 /* ---- map.c --------------------------------------------------------------- */
 
+#define MAP_RESERVED	0xffc00000u	/* ABI.md 15: reserve_mem is 4 MiB, always */
+
 /* Opens the file, and what only root may open.  every: seconds, 0: not by the clock.
  * Returns 0 or a status. */
 int map_open(const char *file, double every, struct complaint *c);
+/* Each page of this address space that the Guest or the shadow has, in order. */
+typedef void map_visitor(uint64_t gva, uint64_t gpa, const char *state);
+void map_visit(const struct guest_memory *m, uint32_t root, bool pae, map_visitor *visit);
+/* host: the address, 0 if only root may know. */
+void map_visit_pinned(const struct guest_memory *m, void (*visit)(uint64_t gpa, uint64_t host));
 /* After porter_prepare(), before any other thread.  From here on nothing is done without
  * map_open(). */
 void map_watch(void);
 /* Both only by the thread that runs the Guest, between two runs. */
 void map_before_run(const struct guest_memory *m);
 void map_write(const struct guest_memory *m, const char *why);
+
+/* ---- map_live.c ---------------------------------------------------------- */
+
+/* True: there is a terminal, and half of it is for the map. */
+bool map_live_open(void);
+void map_live_begin(void);
+void map_live_draw(const struct guest_memory *m, const struct lg_roots *roots, bool pae,
+		   double seconds);
+/* The Guest's console has the whole screen again. */
+void map_live_leave(void);
 
 /* ---- trace.c ------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
  *
  * `--map=FILE` writes all of that down: at the end, every so many seconds (`,every=2`),
  * and when somebody says `kill -USR2`.  Each moment is one line of JSON, so that two can be
- * compared; tools/map shows them.
+ * compared; tools/map shows them.  `--map` alone draws it at once (map_live.c).
  *
  * Most of it is a row of neighbours in the same state, and a row is one entry:
  * [Guest-virtual, Guest-physical, how many pages, state].  The states:
@@ -45,7 +45,6 @@
 
 #define BLOCK		(2 * MIB)	/* what one table of the shadow covers */
 #define BLOCK_PAGES	512u
-#define RESERVED	0xffc00000u	/* ABI.md 15: reserve_mem is 4 MiB, always */
 
 /* Bits of entries, SDM vol. 3, table 4-20. */
 #define P		1u
@@ -57,7 +56,7 @@
 static int out = -1, pagemap = -1, bell = -1, alarm_clock = -1;
 static const char *file;
 static double every;
-static bool failed;
+static bool failed, live;
 static atomic_bool knock;
 static pthread_t runner;
 static unsigned moments;
@@ -71,16 +70,23 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+#define LIVE_EVERY	0.5
+
 int map_open(const char *name, double seconds, struct complaint *c)
 {
+	file = name;
+	every = seconds;
+	if (!*name) {
+		live = true;
+		every = map_live_open() ? LIVE_EVERY : 0;
+		return 0;
+	}
 	/* O_NONBLOCK: open() of a named pipe would wait for a reader. */
 	out = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
 	if (out < 0 || fcntl(out, F_SETFL, 0) < 0)
 		return complain(c, STATUS_USAGE, "--map=%s: cannot write there: %s", name,
 				strerror(errno));
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);	/* or without */
-	file = name;
-	every = seconds;
 	return 0;
 }
 
@@ -105,8 +111,10 @@ void map_watch(void)
 	struct itimerspec t = { 0 };
 	sigset_t set;
 
-	if (out < 0)
+	if (out < 0 && !live)
 		return;
+	if (live)
+		map_live_begin();
 	runner = pthread_self();
 	began = now();
 	sigemptyset(&set);
@@ -119,6 +127,8 @@ void map_watch(void)
 	t.it_interval.tv_sec = (time_t)every;
 	t.it_interval.tv_nsec = (long)((every - (double)(time_t)every) * 1e9);
 	t.it_value = t.it_interval;
+	if (live && every)		/* the first picture soon: then it is seen how it fills */
+		t.it_value = (struct timespec){ .tv_nsec = 20000000 };
 	timerfd_settime(alarm_clock, 0, &t, NULL);
 	porter_watch(bell, heard, NULL);
 	porter_watch(alarm_clock, heard, NULL);
@@ -229,7 +239,8 @@ static unsigned guest_flags(const struct walk *w, uint32_t cr3, bool pae, bool m
 							     (RW | US))));
 }
 
-static void put_block(const struct guest_memory *m, uint32_t root, bool pae, uint32_t gva)
+static void visit_block(const struct guest_memory *m, uint32_t root, bool pae, uint32_t gva,
+			map_visitor *visit)
 {
 	static const struct image none = { .bzimage = true };	/* no file to be asked */
 	struct lg_shadow s = { .root = root, .gva = gva };
@@ -251,9 +262,15 @@ static void put_block(const struct guest_memory *m, uint32_t root, bool pae, uin
 		if (!(guest & P) && !(shadow & P))
 			continue;
 		page_state(m, &w, mapped, guest, shadow, state);
-		row_add(gva, guest & P ? (mapped ? w.gpa & ~(uint64_t)(PAGE_SIZE - 1) :
+		visit(gva, guest & P ? (mapped ? w.gpa & ~(uint64_t)(PAGE_SIZE - 1) :
 					  w.level[w.levels - 1].entry & 0xffffff000ull) : 0, state);
 	}
+}
+
+void map_visit(const struct guest_memory *m, uint32_t root, bool pae, map_visitor *visit)
+{
+	for (uint32_t gva = 0; gva < MAP_RESERVED; gva += BLOCK)
+		visit_block(m, root, pae, gva, visit);
 }
 
 static void put_roots(const struct guest_memory *m, const struct lg_roots *roots, bool pae)
@@ -263,8 +280,7 @@ static void put_roots(const struct guest_memory *m, const struct lg_roots *roots
 		put("%s{\"root\":%u,\"current\":%s,\"pages\":[", i ? "," : "", roots->gpa[i],
 		    i == roots->current_index ? "true" : "false");
 		row.any_yet = false;
-		for (uint32_t gva = 0; gva < RESERVED; gva += BLOCK)
-			put_block(m, roots->gpa[i], pae, gva);
+		map_visit(m, roots->gpa[i], pae, row_add);
 		row_end();
 		put("]}");
 	}
@@ -282,18 +298,28 @@ static uint64_t host_physical(const struct guest_memory *m, uint64_t gpa)
 	return (entry & PAGEMAP_FRAME) * PAGE_SIZE;
 }
 
-static void put_pinned(const struct guest_memory *m)
+static void add_pinned(uint64_t gpa, uint64_t host)
+{
+	row_add(gpa, host, "");
+}
+
+void map_visit_pinned(const struct guest_memory *m, void (*visit)(uint64_t gpa, uint64_t host))
 {
 	struct lg_frames f = { .first = 0 };
 	uint32_t frames = (uint32_t)(m->limit / PAGE_SIZE);
 
-	put(",\"pinned\":[");
-	row.any_yet = false;
 	for (; f.first < frames && !host_frames(&f); f.first += 512)
 		for (unsigned i = 0; i < 512 && f.first + i < frames; i++)
 			if (f.frame[i] & 1)
-				row_add((uint64_t)(f.first + i) * PAGE_SIZE,
-					host_physical(m, (uint64_t)(f.first + i) * PAGE_SIZE), "");
+				visit((uint64_t)(f.first + i) * PAGE_SIZE,
+				      host_physical(m, (uint64_t)(f.first + i) * PAGE_SIZE));
+}
+
+static void put_pinned(const struct guest_memory *m)
+{
+	put(",\"pinned\":[");
+	row.any_yet = false;
+	map_visit_pinned(m, add_pinned);
 	row_end();
 	put("]");
 }
@@ -305,20 +331,25 @@ void map_write(const struct guest_memory *m, const char *why)
 	struct lg_state state;
 	int error;
 
-	if (out < 0 || failed)
+	if ((out < 0 && !live) || failed)
 		return;
-	if (!moments && ftruncate(out, 0) < 0 && errno != EINVAL)	/* EINVAL: a pipe */
+	if (!live && !moments && ftruncate(out, 0) < 0 && errno != EINVAL)	/* EINVAL: a pipe */
 		say("--map=%s: %s", file, strerror(errno));
 	error = -host_roots(&roots);
 	if (!error)
 		error = -host_state(&state);
 	if (error) {
-		say("--map=%s: the Host shows no tables: %s", file, strerror(error));
+		say("--map%s%s: the Host shows no tables: %s", *file ? "=" : "", file,
+		    strerror(error));
+		return;
+	}
+	if (live) {
+		map_live_draw(m, &roots, state.pae, now() - began);
 		return;
 	}
 	put("{\"lguest_map\":1,\"moment\":%u,\"why\":\"%s\",\"seconds\":%.3f,\"pae\":%s,"
 	    "\"cr3\":%u,\"ram\":%" PRIu64 ",\"limit\":%" PRIu64 ",\"reserved\":%u", moments++, why,
-	    now() - began, state.pae ? "true" : "false", state.cr3, m->ram, m->limit, RESERVED);
+	    now() - began, state.pae ? "true" : "false", state.cr3, m->ram, m->limit, MAP_RESERVED);
 	put_pinned(m);
 	put_roots(m, &roots, state.pae);
 	put("}\n");

@@ -38,7 +38,7 @@ static const struct option long_options[] = {
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "stats", optional_argument, NULL, OPT_STATS },
 	{ "rings", no_argument, NULL, OPT_RINGS },
-	{ "map", required_argument, NULL, OPT_MAP },
+	{ "map", optional_argument, NULL, OPT_MAP },
 	{ "death", required_argument, NULL, OPT_DEATH },
 	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "trace-filter", required_argument, NULL, OPT_TRACE_FILTER },
@@ -73,6 +73,8 @@ void options_help(void)
 "                       with '-': in words, on stderr\n"
 "  --rings              for --stats and --trace: tell ring 1 and ring 3 apart, always; a system\n"
 "                       call goes through the Host then\n"
+"  --map                show in the upper half of the screen which page is in what state; no\n"
+"                       terminal: on stderr, at the end and at SIGUSR2\n"
 "  --map=FILE[,every=SECONDS]  write which page is where and in what state, at the end, every\n"
 "                       so often, and at SIGUSR2; tools/map shows it\n"
 "  --death=FILE         write there how the Guest ended and, if badly, all that is known, as JSON\n"
@@ -265,13 +267,13 @@ static int take_gdb(struct options *o, const char *text, struct complaint *c)
 	return 0;
 }
 
-/* FILE or FILE,every=SECONDS, cut off in place. */
+/* Nothing, FILE or FILE,every=SECONDS, cut off in place. */
 static int take_map(struct options *o, char *text, struct complaint *c)
 {
-	char *comma = strrchr(text, ',');
+	char *comma = text ? strrchr(text, ',') : NULL;
 	struct complaint unused;
 
-	o->map = text;
+	o->map = text ? text : "";
 	if (!comma || strncmp(comma, ",every=", 7))
 		return 0;
 	if (comma == text || parse_seconds(comma + 7, &o->map_every, &unused) ||

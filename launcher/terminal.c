@@ -26,6 +26,7 @@ static atomic_bool is_raw;
 
 void terminal_restore(void)
 {
+	map_live_leave();
 	if (atomic_exchange(&is_raw, false))
 		tcsetattr(STDIN_FILENO, TCSANOW, &borrowed);
 }

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: MIT
 """--map, compared with Guests whose page tables are known, and with the machine's memory."""
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import socket
+import struct
+import subprocess
 import tempfile
+import termios
+import time
 
 from .machine import TOP, log_results, nested, run, tail
+from .screen import Screen
 from .suites import check, elf, LAUNCHER
+from .terminal import Terminal
 from .verdict import ERROR, SKIP, Result
 
 MAP = os.path.join(TOP, "tools", "map")
@@ -37,6 +44,13 @@ for which in map mappae; do
 	kill $(pidof launcher)
 	wait
 done
+# On a terminal that is none: the picture is on stderr, when asked and at the end.
+launcher --capsule=never --timeout=60 --map 32 map.elf 1 2>/root/plain >/tmp/out &
+until grep -q "laid out" /tmp/out; do usleep 20000; done
+kill -USR2 $(pidof launcher)
+until grep -q "Guest-physical" /root/plain; do usleep 20000; done
+kill $(pidof launcher)
+wait
 launcher --capsule=never --map=/dev/full 32 map.elf 2>&1 >/dev/null; echo "full: $?"
 launcher --capsule=never --map=/nowhere/map 32 map.elf 2>&1; echo "nowhere: $?"
 """
@@ -70,6 +84,66 @@ def peek(monitor, address):
     return int(re.search(rb"%016x: (0x[0-9a-f]{8})" % address, text).group(1), 16)
 
 
+def grows(folder, first, second):
+    """tools/map --live while the file is written.  -> (good, why, output)"""
+    path = os.path.join(folder, "growing")
+    line = json.dumps(second) + "\n"
+    with open(path, "w", encoding="ascii") as f:
+        f.write(json.dumps(first) + "\n" + line[:100])
+        f.flush()
+        p = subprocess.Popen([MAP, "--live", "--colour=always", path], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+        time.sleep(0.5)
+        f.write(line[100:])
+    try:
+        text = p.communicate(timeout=30)[0].decode()
+    except subprocess.TimeoutExpired:
+        p.kill()
+        return False, "it does not see the end", ""
+    row = re.findall("^40000000 (.*)$", text, re.M)[-1:]
+    # Page 1 was read-only until dirty and is writable, page 3 has gone.
+    return (p.returncode == 0 and text.count("\033[H") == 2 and row and
+            "\033[32;7mw" in row[0] and "\033[0;7m." in row[0] and row[0].count(";7m") == 2,
+            "status %d, the last row %r" % (p.returncode, row), text)
+
+
+def on_a_terminal(result):
+    """`launcher --map` cuts the screen in two.  Calls result(name, good, why)."""
+    rows, columns = 500, 74
+    with Terminal([LAUNCHER, "--capsule=always", "--timeout=60", "--map", "32", elf("map"),
+                   "2"]) as t:
+        screen = Screen(rows, columns)
+        fcntl.ioctl(t.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        deadline = time.time() + 60
+        fed = 0
+
+        def until(window):
+            nonlocal fed
+            while time.time() < deadline:
+                lines = screen.lines()
+                if window + "." * 55 in lines:
+                    return lines
+                t.read(0.1)
+                screen.feed(t.seen[fed:])
+                fed = len(t.seen)
+            return screen.lines()
+        lines = until("40000000  adwrW.xvo")
+        rest = [l for l in lines if l.startswith("4000")]
+        result("screen: the window", rest == ["40000000  adwrW.xvo" + "." * 55], "got %s" % rest)
+        result("screen: the Guest below", any("laid out" in l for l in lines[rows // 2:]) and
+               lines[rows // 2 - 1] == "-" * columns and lines[0].startswith("root "),
+               "line 0 is %r, the last of the upper half %r" % (lines[0], lines[rows // 2 - 1]))
+        lines = until("40000000  awwrW.xvo")
+        changed = [(lines[y][:8], x - 10) for y, x in sorted(screen.reverse)]
+        result("screen: what has changed", changed == [("40000000", 1)],
+               "in reverse are %s" % changed)
+        t.send(b"\x01x")
+        t.wait(20)
+        screen.feed(t.seen[fed:])
+        result("screen: whole again", (screen.top, screen.bottom, screen.origin) ==
+               (0, rows - 1, False), "region %d to %d" % (screen.top, screen.bottom))
+
+
 def make_map(config):
     prefix = "map/%s" % config
 
@@ -91,12 +165,14 @@ def make_map(config):
                                   for n in WORDS}
 
             here = {n: os.path.join(folder, n) for n in (
-                "map.end", "mappae.end", "map.live", "mappae.live")}
+                "map.end", "mappae.end", "map.live", "mappae.live", "plain")}
             outcome = nested(config, ["sh", "-c", SCRIPT], files=[elf("map"), elf("mappae")],
                              collect=[("/root/" + n, p) for n, p in here.items()],
                              on_line=on_line, extra=["--monitor", monitor])
             moments = {}
             for name, path in here.items():
+                if name == "plain":
+                    continue
                 try:
                     with open(path, encoding="ascii") as f:
                         moments[name] = [json.loads(line) for line in f]
@@ -131,6 +207,12 @@ def make_map(config):
             test("unwritable", "--map=/nowhere/map: cannot write there: No such file" in
                  outcome.output and "nowhere: 2" in outcome.output, tail(outcome.output, 2))
 
+            with open(here["plain"], encoding="ascii", errors="replace") as f:
+                text = f.read()
+            rows = re.findall(r"^40000000  adwrW\.xvo\.{55}$", text, re.M)
+            test("plain", len(rows) == 2 and "\033" not in text and
+                 len(re.findall("^ffc00000  s{64}$", text, re.M)) == 2, "got %s" % rows, text)
+
             # What tools/map makes of it.
             status, text = run([MAP, "--diff", here["map.live"] + ":0", here["map.live"] + ":1"],
                                30)
@@ -164,6 +246,11 @@ def make_map(config):
                 test("tool: " + complaint, status == 2 and complaint in text
                      and text.count("\n") == 1, text)
 
+            status, text = run([MAP, "--live", here["map.live"]], 30)
+            test("live", status == 0 and len(re.findall(r"^40000000 adwrW\.xvo\.{55}$", text, re.M))
+                 == 3, "expected three grids", text)
+            test("live: growing", *grows(folder, dict(moments["map.end"][0], why="clock"), edited))
+
             # The page for browsers: its script has run, and knows the roots.
             page = os.path.join(folder, "map.html")
             status, text = run([MAP, "--html", page, here["map.live"]], 30)
@@ -177,6 +264,7 @@ def make_map(config):
             else:
                 results.append(Result(prefix + "/html", SKIP, "there is no chromium here"))
 
+            on_a_terminal(test)
             # From outside: the capsule carries it out.
             out = os.path.join(folder, "capsule.json")
             status, text = run([LAUNCHER, "--capsule=always", "--timeout=60",

@@ -8,11 +8,6 @@ t=/sys/kernel/tracing
 mkdir -p /tmp/out
 cd /root || exit 1
 
-# Switching the first event on, anywhere, makes Linux record the names of all tasks: a
-# jump is patched into its scheduler, while other CPUs run it.  QEMU 7.2 with two CPUs
-# now and then executes what was there before, and Linux dies.  So that is done once.
-echo 1 >$t/events/lguest/lguest_kill/enable
-
 # What the kernel itself shows of the same events, by another way, for one Guest.
 echo 30000 >$t/buffer_size_kb
 echo 1 >$t/events/lguest/enable

@@ -33,6 +33,7 @@ def run(request, arguments, inputs, outputs):
     request.command = ["/bin/launcher"] + arguments
     request.directory = os.getcwd()
     request.stdin = request.split = not request.tty
+    request.divided = "--map" in arguments[:arguments.index("--")]
     for path in inputs:
         absolute = os.path.abspath(path)
         if os.path.isdir(absolute):

@@ -58,6 +58,15 @@ BASE_ARGUMENTS = (
 )
 
 
+# The first event that anybody switches on, anywhere, makes Linux record the names of all
+# tasks: it patches jumps into its scheduler while other CPUs run it, with INT3 in between.
+# QEMU's TCG (7.2), one thread a CPU, now and then executes what was there before, and Linux
+# dies of "Oops: int3" or hangs.  So with more than one CPU that is done once, at boot,
+# when there is only one yet: by an event that does not happen and stays on.  What is left:
+# --trace patches lg.ko as well, and a second Guest may be running there just then.
+EVENT_AT_BOOT = " trace_event=mce:mce_record"
+
+
 # With kernels that use CMPXCHG16B inline in their memory allocator (6.12 does, 6.1
 # doesn't), TCG of QEMU 7.2 now and then computes EFLAGS from a stale value after that
 # instruction; about every third boot of 6.12 died of it, with any CPU model.  Linux
@@ -84,6 +93,7 @@ class Request:
     module_args = ""
     keep_module = False
     tty = False
+    divided = False  # the command cuts the terminal in two
     stdin = False  # pass our standard input on (without tty)
     split = False  # standard error apart from standard output
     directory = "/root"  # where the command runs
@@ -173,7 +183,7 @@ class Machine:
         self.started = False  # the command runs, or has run
         self.leaving = None  # the status with which we end when everything is out
         self.settled = set()  # of request.collect: nothing more to be done
-        self.terminal = Terminal() if request.tty else None
+        self.terminal = Terminal(divided=request.divided) if request.tty else None
         self.pending = {}  # socket -> bytearray still to be written
         self.module = None  # the lg.ko in there, as a path out here
 
@@ -270,6 +280,8 @@ class Machine:
         """QEMU's command line."""
         request = self.request
         append = BASE_ARGUMENTS
+        if request.smp > 1 and not use_kvm:
+            append += EVENT_AT_BOOT
         cpu = request.cpu
         if not use_kvm and TCG_CPU_WITHOUT not in cpu:
             cpu += ",-" + TCG_CPU_WITHOUT

@@ -23,8 +23,12 @@ CTRL_A = 0x01
 class Terminal:
     """The terminal on `fd`, raw between enter() and leave()."""
 
-    def __init__(self, fd=0):
+    # After --map: no scrolling region any more, and the cursor on the last line.
+    WHOLE_SCREEN = b"\x1b[?6l\x1b[r\x1b[999;1H"
+
+    def __init__(self, fd=0, divided=False):
         self.fd = fd
+        self.divided = divided
         self.saved = None
         self.after_ctrl_a = False
 
@@ -50,18 +54,24 @@ class Terminal:
             os.closerange(3, read_end)
             os.closerange(read_end + 1, 256)
             if not os.read(read_end, 1):
+                self._unite()
                 termios.tcsetattr(self.fd, termios.TCSANOW, self.saved)
         finally:
             os._exit(0)
+
+    def _unite(self):
+        if self.divided and os.isatty(1):
+            os.write(1, self.WHOLE_SCREEN)
 
     def leave(self):
         """Restore the terminal; safe to call at any time and more than once."""
         if self.saved is None:
             return
         try:
+            self._unite()
             # Not "drain": that would wait for a reader that may be gone.
             termios.tcsetattr(self.fd, termios.TCSANOW, self.saved)
-        except termios.error:
+        except (termios.error, OSError):
             pass  # hung up: there is no terminal any more
         self.saved = None
         os.write(self.life_line, b"x")
