@@ -30,14 +30,17 @@ import tempfile
 import threading
 import time
 
+from .labs import BUILD, TOP
+
 OUTPUT_KEPT = 256 * 1024
 OUTPUT_MOST = 32 * 1024 * 1024
 FILE_MOST = 256 * 1024 * 1024
 
-# Runs inside the new namespaces.  $1: the scratch folder, $2...: setpriv and the command.
+# Runs inside the new namespaces.  $1: the scratch folder, $2: folders that are not to be
+# seen, $3...: setpriv and the command.
 # Every mount that is not the kernel's own becomes read-only; flags that are there stay.
 INSIDE = r"""
-scratch=$1; shift
+scratch=$1 hide=$2; shift 2
 mount --make-rprivate / || exit 125
 mount --bind "$scratch" "$scratch" || exit 125
 while read -r _ at kind flags _; do
@@ -50,6 +53,11 @@ while read -r _ at kind flags _; do
 	mount -o "remount,bind,$keep" "$at" 2>/dev/null || mount -t tmpfs -o ro none "$at" 2>/dev/null
 done </proc/self/mounts
 mount -t tmpfs -o size=16m,mode=1777 none /dev/shm 2>/dev/null
+while read -r at; do
+	[ -z "$at" ] || mount -t tmpfs -o ro,mode=0 none "$at" || exit 125
+done <<-end
+	$hide
+end
 touch /usr/.writable 2>/dev/null && { echo "sandbox: / can still be written" >&2; exit 125; }
 cd "$scratch" && exec "$@"
 """
@@ -94,7 +102,6 @@ class Scratch:
     def __enter__(self):
         # Not TMPDIR: it may lie where another user cannot go.
         self.path = tempfile.mkdtemp(prefix="lg-lab-", dir="/tmp")
-        os.chmod(self.path, 0o755)
         self.uid = random.randrange(1 << 20, 1 << 24) if os.geteuid() == 0 else os.getuid()
         os.mkdir(os.path.join(self.path, "tmp"))
         return self
@@ -109,7 +116,7 @@ class Scratch:
         for where, folders, names in os.walk(self.path):
             for name in folders + names:
                 os.lchown(os.path.join(where, name), self.uid, self.uid)
-        os.chown(self.path, self.uid, self.uid)
+        os.chown(self.path, self.uid, self.uid)     # and nobody else's: mkdtemp made it so
 
 
 class Ended:
@@ -139,6 +146,30 @@ def _limits(patience, processes):
     return apply
 
 
+# What is built in the sandbox may need these of BUILD: the kernel's headers, a compiler.
+SHOWN = ("kernels", "toolchains")
+
+
+def hidden():
+    """
+    Folders that student code has no business to read: where this tree has the solutions and
+    the hidden tests, all of it.  (A handout has nothing to hide.)
+    """
+    if os.path.exists(os.path.join(TOP, "labs", "reference", "index.json")):
+        return []
+    roots = [TOP, BUILD] + [p for p in os.environ.get("LABS_HIDE", "").split(":") if p]
+    found = {os.path.realpath(os.environ["HIDDEN"])} if os.environ.get("HIDDEN") else set()
+    builds = {os.path.realpath(b) for b in [BUILD, os.path.join(TOP, "build")] + roots[2:]}
+    for root in {os.path.realpath(r) for r in roots}:
+        try:
+            inside = [os.path.join(root, n) for n in os.listdir(root) if n not in SHOWN]
+        except OSError:
+            continue
+        found.update(p for p in inside if os.path.isdir(p) and not os.path.islink(p)
+                     and p not in builds)
+    return sorted(p for p in found if "\n" not in p)
+
+
 def confined(words, scratch, at):
     """The command line that runs these words with few rights, at that level."""
     change = []
@@ -151,7 +182,8 @@ def confined(words, scratch, at):
     if at == "user":
         unshare.insert(1, "--map-root-user")
     # A process that becomes somebody else forgets whose death it is to follow: hence pdeathsig.
-    return unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path, "setpriv", "--no-new-privs",
+    return unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path, "\n".join(hidden()),
+                      "setpriv", "--no-new-privs",
                       "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig", "KILL"] + \
         change + list(words)
 

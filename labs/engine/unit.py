@@ -246,6 +246,22 @@ def objects_of(program, tree, student):
     return found, inside
 
 
+def names_of(exercise, program, tree):
+    """
+    What the student's file may be called by: what the reference's is, and the exercise's
+    functions.  All else that it defines is its own affair, or somebody would bring a memcmp, or an
+    _assert_true, of their own.
+    """
+    frame = program.frame
+    text, _ = tree.reference_file(exercise.file, program.flavour)
+    kept = trusted_object(exercise.file, text, sanitizers(frame) + frame["flags"],
+                          headers_hash(TOP, frame["folders"]), TOP)
+    p = subprocess.run(["nm", "-g", "--defined-only", "-P", kept], stdout=subprocess.PIPE,
+                       check=True)
+    return sorted({line.split()[0] for line in p.stdout.decode().splitlines() if line.strip()} |
+                  set(exercise.functions))
+
+
 def is_guest(test):
     return test.split("/", 1)[0] in ("guest", "hostile")
 
@@ -300,6 +316,10 @@ def try_exercise(exercise, tree, text, seed, tests=None):
                 else:
                     script.append(sandbox.quote(["gcc"] + flags + program.frame["flags"] + [
                         "-c", "-o", frame + ".o", exercise.file]))
+                    with open(os.path.join(scratch.path, frame + ".names"), "w",
+                              encoding="ascii") as f:
+                        f.write("\n".join(names_of(exercise, program, tree)) + "\n")
+                    script.append("objcopy --keep-global-symbols=%s.names %s.o" % (frame, frame))
             names, inside = [], []
             ours, theirs = objects_of(program, tree, exercise.file)
             for kept, found in ((names, ours), (inside, theirs)):
@@ -315,13 +335,16 @@ def try_exercise(exercise, tree, text, seed, tests=None):
             script.append(sandbox.quote(
                 ["gcc"] + flags + (["-no-pie"] if program.inside else []) +
                 ["-o", program.name] + names + program.ldflags +
-                ["-Wl,--wrap=_cmocka_run_group_tests", "-lcmocka"]))
+                ["-Wl,--wrap=_cmocka_run_group_tests", "-Wl,-z,relro,-z,now", "-lcmocka"]))
             if program.inside:
                 tests_of = os.path.join(TOP, program.frame["tests"])
                 for name in ("guest.sh", "guest.ld"):
                     shutil.copy(os.path.join(tests_of, name), scratch.path)
                 script.append(sandbox.quote(["sh", "guest.sh", ".", program.name + ".guest"] +
                                             inside))
+        # Beside the student's region there is the reference of all others.
+        script.append("rm -rf labs objects *.o " + " ".join(sorted({
+            f.split("/")[0] for p in programs for f in p.frame["folders"]})))
         built = sandbox.run(["sh", "-c", "\n".join(script)], scratch, patience=120)
         if built.status != 0:
             why = compiler_says(built.output) or "does not compile: %s" % built.output[-300:]

@@ -103,9 +103,10 @@ def run(seed, arguments, what=("host", "launcher")):
         place = make(seed)
         build(place, what)
     sys.stdout.flush()
+    env = dict(os.environ, BUILD=os.path.join(place, "build"),
+               LABS_HIDE=":".join((TOP, BUILD)))        # sandbox.hidden()
     return subprocess.call([sys.executable, os.path.join(place, "tree", "labs", "lab")] +
-                           list(arguments), env=dict(os.environ, BUILD=os.path.join(place,
-                                                                                 "build")))
+                           list(arguments), env=env)
 
 
 def forget(seed):

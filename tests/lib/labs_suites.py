@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.join(TOP, "labs"))
 
 # What a student might hand in for 6.1, and what must come out of it.  None of it may score.
 HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n#include <signal.h>\n" \
-       "#include <sys/socket.h>\n#include <netinet/in.h>\n#include <fcntl.h>\n"
+       "#include <sys/socket.h>\n#include <netinet/in.h>\n#include <fcntl.h>\n" \
+       "#include <sys/prctl.h>\nvoid _fail(const char *file, const int line);\n"
 BODY = "bool lg_range_ok(struct lguest *lg, u32 gpa, u32 len)\n{\n\t(void)lg, (void)gpa, " \
        "(void)len;\n%s\n}\n"
 HOSTILE = [
@@ -39,6 +40,18 @@ HOSTILE = [
      "if (connect(s, (void *)&a, sizeof(a)) == 0)\n\t\twrite(s, \"x\", 1);\n\treturn false;", FAIL),
     ("allocates everything", "for (;;) {\n\t\tchar *p = malloc(1 << 26);\n\n\t\tif (!p)\n\t\t\t"
      "return false;\n\t\tmemset(p, 1, 1 << 26);\n\t}", (FAIL, "TIMEOUT")),
+]
+# With these every wrong answer would be right, if they were let.
+FORGERS = [
+    ("cuts cmocka's tongue out", "void _assert_true(void)\n{\n}\nvoid _assert_int_equal(void)\n"
+     "{\n}\n#define _fail mute\nvoid print_error(void)\n{\n}\n" + BODY % "\treturn true;"
+     "\n}\n#undef _fail\nvoid _fail(void)\n{\n", ""),
+    ("writes to /proc/self/mem", HEAD + BODY % '\tprctl(PR_SET_DUMPABLE, 1);\n\t'
+     'int fd = open("/proc/self/mem", O_RDWR);\n\tif (fd >= 0)\n\t\tpwrite(fd, "\\xc3", 1, '
+     '(off_t)(unsigned long)_fail);\n\treturn true;', "changed code in memory"),
+    ("includes the solution", '#include "@TOP@/host/hypercalls.c"\n', "does not compile"),
+    ("assembles the solution", 'asm(".incbin \\"@TOP@/host/hypercalls.c\\"");\n' +
+     BODY % "\treturn true;", "does not compile"),
 ]
 NOT_EVEN_C = [
     ("does not compile", "this is not C\n", "does not compile"),
@@ -132,6 +145,8 @@ def labs_hostile(wanted):
         for name, body, words in HOSTILE:
             words = (words,) if isinstance(words, str) else words
             verdict(name, HEAD + BODY % ("\t" + body), words, "")
+        for name, text, expect in FORGERS if sandbox.level() != "limits" else FORGERS[:2]:
+            verdict(name, text, (FAIL,), expect)
         for name, text, expect in NOT_EVEN_C:
             verdict(name, text, (FAIL,), expect)
         verdict("an honest one still passes", tree.mine(e), (PASS,), "")
