@@ -16,7 +16,7 @@
 
 static struct device *known[4], *watched;
 
-void broken(const char *format, ...)
+void broken_at(const char *file, int line, const char *format, ...)
 {
 	char text[300];
 	va_list ap;
@@ -27,8 +27,8 @@ void broken(const char *format, ...)
 	hangs_after(0);
 	device_watch_no_more();
 	print_error("%s\n", text);
-	fail();
-	abort();			/* fail() does not come back */
+	_fail(file, line);
+	abort();			/* it does not come back */
 }
 
 static void hangs(int signal)

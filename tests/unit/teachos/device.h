@@ -98,7 +98,9 @@ void ram_forget(void);
  * loop looks at nothing that we could see.  0: as much as it likes. */
 void hangs_after(u32 seconds);
 
-/* Fails the running test. */
-void broken(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* Fails the running test, with a sentence. */
+#define broken(...) broken_at(__FILE__, __LINE__, __VA_ARGS__)
+void broken_at(const char *file, int line, const char *format, ...)
+	__attribute__((noreturn, format(printf, 3, 4)));
 
 #endif

@@ -266,7 +266,9 @@ static void no_room(void **state)
 	types("12345678", 8, 8);
 	types("abcdefgh", 8, 8);
 	interrupt();
-	arrived("12345678");		/* 252 left: not enough for a whole buffer */
+	if (typed_length > 8)
+		broken("a terminal that had room for 252 bytes was given another buffer, which has 256");
+	arrived("12345678");
 	gave_back(1, 1);
 	terminal_room = 0;
 	interrupt();
