@@ -216,11 +216,12 @@ def objects_of(program, tree, student):
     frame, inside = program.frame, []
     headers = headers_hash(TOP, frame["folders"])
     flags = sanitizers(frame) + frame["flags"]
+    own = os.path.dirname(program.source)
     found = [trusted_object("labs/engine/runner.c",
                             read_text(os.path.join(TOP, "labs/engine/runner.c")),
                             [], "", TOP),
              trusted_object(program.source, read_text(os.path.join(TOP, program.source)),
-                            flags, headers, TOP)]
+                            flags + ["-I" + own], headers + headers_hash(TOP, [own]), TOP)]
     for name in program.help:
         path = "%s/%s.c" % (frame["tests"], name)
         found.append(trusted_object(path, read_text(os.path.join(TOP, path)), flags, headers, TOP))

@@ -139,31 +139,6 @@ void root_switch(u32 root)
 	current_root = root;
 	pv.load_root(root);
 }
-
-/* Roots that were given back, with the kernel part still in them; the first entry of the
- * user part leads to the next. */
-#define SPARE_ROOTS 8u
-static u32 spare_roots, spare_root_count;
-
-u32 root_create(void)
-{
-	u32 root = spare_roots, first = top_index(KERNEL_BASE);
-	pte_t *top;
-
-	if (root) {
-		top = phys_to_virt(root);
-		spare_roots = *top;
-		spare_root_count--;
-		*top = 0;
-		return root;
-	}
-	root = frame_alloc_zeroed();
-	top = phys_to_virt(root);
-	if (root)
-		memcpy(top + first, (pte_t *)phys_to_virt(kernel_root) + first,
-		       (TOP_ENTRIES - first) * sizeof(pte_t));
-	return root;
-}
 /*:*/
 
 /*G:340 Strips
@@ -236,7 +211,7 @@ static bool walk_user(struct walk *w)
 }
 /*:*/
 
-/*G:345 Taking an address space apart
+/*G:345 An address space comes and goes
  *
  * The Host may have a shadow of this root, and will find it again by the root's
  * address, for a root is recycled like any frame.  So each slot that goes away is
@@ -244,6 +219,32 @@ static bool walk_user(struct walk *w)
  *
  * Each entry is cleared on the way, so the tables come back as clean as they were made.
  */
+/* LAB 2.6 BEGIN: an address space comes and goes */
+/* Roots that were given back, with the kernel part still in them; the first entry of the
+ * user part leads to the next. */
+#define SPARE_ROOTS 8u
+static u32 spare_roots, spare_root_count;
+
+u32 root_create(void)
+{
+	u32 root = spare_roots, first = top_index(KERNEL_BASE);
+	pte_t *top;
+
+	if (root) {
+		top = phys_to_virt(root);
+		spare_roots = *top;
+		spare_root_count--;
+		*top = 0;
+		return root;
+	}
+	root = frame_alloc_zeroed();
+	top = phys_to_virt(root);
+	if (root)
+		memcpy(top + first, (pte_t *)phys_to_virt(kernel_root) + first,
+		       (TOP_ENTRIES - first) * sizeof(pte_t));
+	return root;
+}
+
 static bool page_free(struct walk *w, pte_t *entry, u32 va)
 {
 	(void)w;
@@ -283,6 +284,7 @@ void root_destroy(u32 root)
 	spare_roots = root;
 	spare_root_count++;
 }
+/* LAB 2.6 END */
 /*:*/
 
 /*G:350 Copy on write
@@ -296,6 +298,7 @@ void root_destroy(u32 root)
  * told.  For a few entries one by one, as then all others stay at hand; for many, by
  * saying "forget everything of mine".
  */
+/* LAB 2.7 BEGIN: copy on write */
 #define FEW 24u
 
 static bool page_share(struct walk *w, pte_t *entry, u32 va)
@@ -327,4 +330,5 @@ bool root_fork(u32 from, u32 to)
 	pv.batch_end();
 	return done;
 }
+/* LAB 2.7 END */
 /*:*/

@@ -12,8 +12,7 @@
 struct process *current;
 bool need_resched;
 
-static struct process *ready_first, *ready_last;
-static bool slice_armed;
+struct process *ready_first, *ready_last;	/* of those that wait for their turn */
 
 static void enqueue(struct process *p)
 {
@@ -69,6 +68,20 @@ static u64 wake_sleepers(void)
 	return earliest;
 }
 
+/* Most processes have no TLS, and those change nothing. */
+void tls_load(const u64 tls[3])
+{
+	static u64 loaded[3];
+
+	if (loaded[0] == tls[0] && loaded[1] == tls[1] && loaded[2] == tls[2])
+		return;
+	memcpy(loaded, tls, sizeof(loaded));
+	pv.set_tls(tls);
+}
+
+/* LAB 2.9 BEGIN: who is next? */
+static bool slice_armed;
+
 void sched_tick(void)
 {
 	u64 earliest;
@@ -79,17 +92,6 @@ void sched_tick(void)
 		clock_request(earliest);
 	if (ready_first)
 		need_resched = true;
-}
-
-/* Most processes have no TLS, and those change nothing. */
-void tls_load(const u64 tls[3])
-{
-	static u64 loaded[3];
-
-	if (loaded[0] == tls[0] && loaded[1] == tls[1] && loaded[2] == tls[2])
-		return;
-	memcpy(loaded, tls, sizeof(loaded));
-	pv.set_tls(tls);
 }
 
 /* Everything that belongs to a process and not to its stack, in one batch. */
@@ -131,6 +133,7 @@ void schedule(void)
 	if (next != current)
 		change_process(next);
 }
+/* LAB 2.9 END */
 /*:*/
 
 void yield(void)

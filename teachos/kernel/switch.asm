@@ -7,9 +7,9 @@
 ; must keep go on the old stack, the stack is changed, four others come off the new
 ; one.  The return address that `ret` finds there is the new process's own.
 ;
-global switch_stacks
-
 section .text
+; LAB 2.8 BEGIN: called by one process, returns in another
+global switch_stacks
 switch_stacks:
 	mov eax, [esp + 4]
 	mov edx, [esp + 8]
@@ -24,4 +24,5 @@ switch_stacks:
 	pop ebx
 	pop ebp
 	ret
+; LAB 2.8 END
 ;:*

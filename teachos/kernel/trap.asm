@@ -18,7 +18,11 @@
 %include "asm_values.inc"
 
 extern trap_handler, syscall_handler, pv
-global trap_stubs, syscall_stub, trap_exit, fork_return
+global fork_return
+
+section .text
+; LAB 2.1 BEGIN: every way in, and the one way out
+global trap_stubs, syscall_stub, trap_exit
 global trap_pop_segments, trap_pop_segments_end
 
 ; The vectors for which the processor pushes an error code itself.
@@ -48,7 +52,6 @@ global trap_pop_segments, trap_pop_segments_end
 	add esp, 8			; vector and error
 %endmacro
 
-section .text
 %assign vector 0
 %rep 64
 trap_stub_%+vector:
@@ -84,12 +87,6 @@ trap_exit:
 trap_pop_segments_end:
 	jmp [ss:pv + PV_RETURN]
 
-; A new process wakes up here, on a stack that process_fork() has laid out.
-extern return_to_user
-fork_return:
-	call return_to_user
-	jmp trap_exit
-
 section .rodata
 trap_stubs:
 %assign vector 0
@@ -97,4 +94,13 @@ trap_stubs:
 	dd trap_stub_%+vector
 %assign vector vector + 1
 %endrep
+
+section .text
+; LAB 2.1 END
+
+; A new process wakes up here, on a stack that process_fork() has laid out.
+extern return_to_user
+fork_return:
+	call return_to_user
+	jmp trap_exit
 ;:*

@@ -41,7 +41,8 @@ static const struct {
 struct trap_probe trap_probe;
 struct user_fault last_user_fault;
 bool quiet_faults;
-static bool is_trap_gate[256];
+/* Not static: trap_set_gate() notes it, trap_handler() wants to know. */
+bool is_trap_gate[256];
 
 extern void (*const trap_stubs[64])(void);
 
@@ -58,6 +59,7 @@ void (*trap_stub(unsigned int vector))(void)
  *
  * An interrupt gate turns interrupts off on the way in, a trap gate doesn't.
  */
+/* LAB 2.3 BEGIN: gates */
 void trap_set_gate(unsigned int vector, void (*handler)(void), enum gate_type type,
 		   unsigned int dpl)
 {
@@ -90,6 +92,7 @@ void trap_init(void)
 	pv.set_segment(USER_CS >> 3, 0x0000ffff, 0x00cffb00);
 	pv.set_segment(USER_DS >> 3, 0x0000ffff, 0x00cff300);
 }
+/* LAB 2.3 END */
 
 /* ... or let it see to that itself, if it has a handler (signal.c). */
 static void kill_for_fault(const struct trap_frame *frame, u32 address)
@@ -168,6 +171,7 @@ static void kernel_trap(struct trap_frame *frame, u32 address)
  * The fault address is read before interrupts may come: the next page fault
  * overwrites it.
  */
+/* LAB 2.4 BEGIN: whose fault is it? */
 void trap_handler(struct trap_frame *frame)
 {
 	u32 vector = frame->vector, address = 0;
@@ -210,4 +214,5 @@ void return_to_user(void)
 			return;
 	}
 }
+/* LAB 2.4 END */
 /*:*/

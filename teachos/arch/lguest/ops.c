@@ -79,6 +79,49 @@ static void lguest_halt(void)
 /* LAB 1.3 END */
 /*:*/
 
+static u32 lguest_fault_address(void)
+{
+	return LIVE(cr2);
+}
+
+/*G:180 Telling the Host about page tables
+ *
+ * Our tables are plain memory: we write what we like, and nobody notices.  The
+ * processor uses other tables, the shadows, that the Host fills from ours whenever
+ * a page is missing there.  So the one rule is: *our own table first, then the
+ * call*.  The Host may forget a shadow entry at any moment and read ours again, and
+ * then ours had better be right.  An entry that was absent and becomes present
+ * needs no call at all: there is nothing to forget.
+ *
+ * Gates, segments and the stack for the next trap are told the same way.  What is done once,
+ * at boot, is called at once; what comes with every change of process waits for its batch.
+ */
+/* LAB 2.5 BEGIN: telling the Host */
+static void lguest_load_root(u32 root)
+{
+	lazy_hypercall(LHCALL_NEW_PGTABLE, root, 0, 0, 0);
+}
+
+static void lguest_flush_user(void)
+{
+	lazy_hypercall(LHCALL_FLUSH_TLB, 0, 0, 0, 0);
+}
+
+static void lguest_flush_all(void)
+{
+	lazy_hypercall(LHCALL_FLUSH_TLB, 1, 0, 0, 0);
+}
+
+static void lguest_pte_changed(u32 root, u32 va, pte_t pte)
+{
+	lazy_hypercall(LHCALL_SET_PTE, root, va, (u32)pte, (u32)((u64)pte >> 32));
+}
+
+static void lguest_top_changed(u32 root, unsigned int index)
+{
+	lazy_hypercall(LHCALL_SET_PGD, root, index, 0, 0);
+}
+
 static void lguest_set_gate(unsigned int vector, u32 low, u32 high)
 {
 	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, low, high, 0);
@@ -106,45 +149,7 @@ static void lguest_set_ts(bool set)
 {
 	lazy_hypercall(LHCALL_TS, set, 0, 0, 0);
 }
-
-static u32 lguest_fault_address(void)
-{
-	return LIVE(cr2);
-}
-
-/*G:180 Telling the Host about page tables
- *
- * Our tables are plain memory: we write what we like, and nobody notices.  The
- * processor uses other tables, the shadows, that the Host fills from ours whenever
- * a page is missing there.  So the one rule is: *our own table first, then the
- * call*.  The Host may forget a shadow entry at any moment and read ours again, and
- * then ours had better be right.  An entry that was absent and becomes present
- * needs no call at all: there is nothing to forget.
- */
-static void lguest_load_root(u32 root)
-{
-	lazy_hypercall(LHCALL_NEW_PGTABLE, root, 0, 0, 0);
-}
-
-static void lguest_flush_user(void)
-{
-	lazy_hypercall(LHCALL_FLUSH_TLB, 0, 0, 0, 0);
-}
-
-static void lguest_flush_all(void)
-{
-	lazy_hypercall(LHCALL_FLUSH_TLB, 1, 0, 0, 0);
-}
-
-static void lguest_pte_changed(u32 root, u32 va, pte_t pte)
-{
-	lazy_hypercall(LHCALL_SET_PTE, root, va, (u32)pte, (u32)((u64)pte >> 32));
-}
-
-static void lguest_top_changed(u32 root, unsigned int index)
-{
-	lazy_hypercall(LHCALL_SET_PGD, root, index, 0, 0);
-}
+/* LAB 2.5 END */
 /*:*/
 
 static void lguest_clock_arm(u32 delta)

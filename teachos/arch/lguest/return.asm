@@ -16,10 +16,11 @@
 ;
 %include "asm_values.inc"
 
-global lguest_return, lguest_return_to_user, lguest_iret, noirq_spin, noirq_start, noirq_end
 extern lguest_data, irq_count
 
 section .text
+; LAB 2.2 BEGIN: the last instructions before the world goes on
+global lguest_return, lguest_return_to_user, lguest_iret, noirq_start, noirq_end
 lguest_return:
 	push eax
 	mov eax, [esp + 12]		; eflags, above eax, eip and cs
@@ -32,11 +33,11 @@ lguest_return_to_user:
 	mov dword [ss:lguest_data + IRQ_ENABLED], EFLAGS_IF
 lguest_iret:
 	iret
-;:*
 
 ; u32 noirq_spin(u32 thousands), for the self-test: turns interrupts on, stays in the
 ; range for about so many thousand instructions and returns how many timer interrupts
 ; had come by then.
+global noirq_spin
 noirq_spin:
 	mov dword [lguest_data + IRQ_ENABLED], EFLAGS_IF
 	mov edx, [esp + 4]
@@ -47,3 +48,5 @@ noirq_spin:
 	mov eax, [irq_count]
 	ret
 noirq_end:
+; LAB 2.2 END
+;:*

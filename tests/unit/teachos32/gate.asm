@@ -27,7 +27,8 @@
 %define FS	48
 %define GS	52
 
-global gate_enter, gate_leave, gate_signal, gate_regs, gate_fs_base
+global gate_enter, gate_leave, gate_leave_other, gate_signal, gate_regs, gate_fs_base
+global gate_other, gate_segments
 extern gate_caught
 
 section .bss
@@ -35,8 +36,8 @@ alignb 16
 gate_regs:	resd 14			; in and out
 gate_fs_base:	resq 1			; our thread's: 32-bit code may load fs
 saved_rsp:	resq 1
-caught_fs:	resd 1
-caught_gs:	resd 1
+gate_other:	resd 1			; which of the two ends it was
+gate_segments:	resd 4			; ds, es, fs, gs when a signal came
 
 section .text
 bits 64
@@ -71,7 +72,9 @@ inside:	mov esp, [ss:gate_regs + ESP]
 	popf
 	ret
 
-; Where the code under test ends: it jumps or returns here.
+; Where the code under test ends: it jumps or returns here, or there.
+gate_leave_other:
+	mov dword [ss:gate_other], 1
 gate_leave:
 	mov [ss:gate_regs + EAX], eax
 	mov [ss:gate_regs + EBX], ebx
@@ -118,8 +121,10 @@ outside:
 gate_signal:
 	push rbp
 	mov rbp, rsp
-	mov [caught_fs], fs
-	mov [caught_gs], gs
+	mov [gate_segments], ds
+	mov [gate_segments + 4], es
+	mov [gate_segments + 8], fs
+	mov [gate_segments + 12], gs
 	push rdi
 	push rsi
 	push rdx
@@ -135,8 +140,8 @@ gate_signal:
 	and rsp, -16
 	cld
 	call gate_caught
-	mov fs, [caught_fs]
-	mov gs, [caught_gs]
+	mov fs, [gate_segments + 8]
+	mov gs, [gate_segments + 12]
 	mov rsp, rbp
 	pop rbp
 	ret

@@ -17,6 +17,8 @@ extern struct regs gate_regs;
 extern u64 gate_fs_base;
 void gate_enter(void);
 void gate_leave(void);
+void gate_leave_other(void);
+extern u32 gate_other, gate_segments[4];
 void gate_signal(int number, siginfo_t *info, void *context);
 void gate_caught(int number, siginfo_t *info, void *context);
 _Static_assert(offsetof(struct regs, eip) == 32 && offsetof(struct regs, ds) == 40 &&
@@ -25,12 +27,15 @@ _Static_assert(offsetof(struct regs, eip) == 32 && offsetof(struct regs, ds) == 
 #define IMAGE_BASE 0xc0100000u	/* guest.ld */
 #define STACK_BASE 0x70000000u
 #define STACK_SIZE 0x10000u
+#define HOOK_BASE 0x60000000u
 #define STEPS_MOST 1000000u
 
 void (*guest_on_int)(u32 vector, struct regs *r);
 void (*guest_on_step)(struct regs *r);
-u32 guest_steps, guest_stack_top = STACK_BASE + STACK_SIZE, guest_end;
-bool guest_single_step;
+bool (*guest_on_fault)(const struct regs *r);
+u32 guest_steps, guest_stack_top = STACK_BASE + STACK_SIZE, guest_end, guest_other_end;
+bool guest_single_step, guest_went_other;
+struct regs guest_at_call;
 
 static u8 *image;
 static const Elf32_Sym *symbols;
@@ -41,7 +46,7 @@ static struct {
 	u32 (*f)(const u32 *args);
 } calls[64];
 static u32 call_count;
-static bool inside;
+static bool inside, leaving;
 
 u32 random32(void)
 {
@@ -67,6 +72,9 @@ static void guest_stack(void)
 	if (mmap(guest(STACK_BASE), STACK_SIZE, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		cannot("no memory for a stack");
+	if (mmap(guest(HOOK_BASE), 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		cannot("no memory for hooks");
 }
 
 static void load(void)
@@ -125,7 +133,9 @@ int guest_begin(void **state)
 	other.ss_sp = malloc(other.ss_size);
 	sigaltstack(&other, NULL);
 	guest_end = (u32)(uintptr_t)gate_leave;
+	guest_other_end = (u32)(uintptr_t)gate_leave_other;
 	guest_on_int = NULL;
+	guest_on_fault = NULL;
 	guest_on_step = NULL;
 	guest_single_step = false;
 	guest_steps = call_count = 0;
@@ -167,9 +177,9 @@ const char *guest_name(u32 address)
 	return best && address - best->st_value < 4096 ? names + best->st_name : "nowhere";
 }
 
-void guest_on_call(const char *name, u32 (*f)(const u32 *args))
+static void trap_at(u32 address, u32 (*f)(const u32 *args))
 {
-	u32 address = guest_symbol(name), i;
+	u32 i;
 
 	for (i = 0; i < call_count && calls[i].address != address; i++)
 		;
@@ -178,6 +188,27 @@ void guest_on_call(const char *name, u32 (*f)(const u32 *args))
 	calls[i].f = f;
 	call_count += i == call_count;
 	memcpy(guest(address), "\x0f\x0b\xc3", 3);	/* ud2, ret */
+}
+
+void guest_on_call(const char *name, u32 (*f)(const u32 *args))
+{
+	trap_at(guest_symbol(name), f);
+}
+
+u32 guest_hook(u32 (*f)(const u32 *args))
+{
+	u32 address = HOOK_BASE + call_count * 16, i;
+
+	for (i = 0; i < call_count; i++)
+		if (calls[i].f == f && calls[i].address - HOOK_BASE < 4096)
+			return calls[i].address;
+	trap_at(address, f);
+	return address;
+}
+
+void guest_leave(void)
+{
+	leaving = true;
 }
 
 static void from_context(struct regs *r, const greg_t *g)
@@ -251,10 +282,15 @@ void gate_caught(int number, siginfo_t *info, void *context)
 	if (number == SIGILL)
 		for (i = 0; i < call_count; i++)
 			if (calls[i].address == r.eip) {
-				u32 result = calls[i].f((u32 *)guest(r.esp) + 1);
-
-				g[REG_RAX] = result;
-				g[REG_RIP] += 2;
+				guest_at_call = r;
+				guest_at_call.ds = gate_segments[0] & 0xffff;
+				guest_at_call.es = gate_segments[1] & 0xffff;
+				guest_at_call.fs = gate_segments[2] & 0xffff;
+				guest_at_call.gs = gate_segments[3] & 0xffff;
+				leaving = false;
+				g[REG_RAX] = calls[i].f((u32 *)guest(r.esp) + 1);
+				g[REG_RDX] = 0;		/* so a u64 can be the result */
+				g[REG_RIP] = leaving ? guest_end : g[REG_RIP] + 2;
 				return;
 			}
 	if (number == SIGSEGV && info->si_code == SI_KERNEL && *(u8 *)guest(r.eip) == 0xcd &&
@@ -264,6 +300,11 @@ void gate_caught(int number, siginfo_t *info, void *context)
 		r.eip += 2;
 		guest_on_int(vector, &r);
 		to_context(&r, g);
+		return;
+	}
+	if (guest_on_fault && guest_on_fault(&r)) {
+		g[REG_RSP] = guest_stack_top - 1024;
+		g[REG_RIP] = guest_end;
 		return;
 	}
 	wrong_instruction(&r, number, info);
@@ -284,8 +325,10 @@ struct regs guest_run(struct regs in)
 	in.es = in.es ? in.es : DATA32;
 	in.eflags |= 2;
 	gate_regs = in;
+	gate_other = 0;
 	gate_enter();
 	inside = false;
+	guest_went_other = gate_other;
 	return gate_regs;
 }
 

@@ -53,18 +53,26 @@ static inline void *guest(u32 address)
 }
 #define GUEST(type, name) (*(type *)guest(guest_symbol(name)))
 
-/* f gets the words behind the return address; its result goes to eax. */
+/* f gets the words behind the return address; its result goes to eax, and edx becomes 0. */
 void guest_on_call(const char *name, u32 (*f)(const u32 *args));
+/* The address of a function that is played by f. */
+u32 guest_hook(u32 (*f)(const u32 *args));
+/* In f: all registers as they are at the call; and, instead of coming back, this is the end. */
+extern struct regs guest_at_call;
+void guest_leave(void);
 /* `int vector`; the instruction counts as done. */
 extern void (*guest_on_int)(u32 vector, struct regs *r);
 /* With FLAG_TF set: after each instruction. */
 extern void (*guest_on_step)(struct regs *r);
+/* Before a fault is called a failure: true if it was expected, and is the end. */
+extern bool (*guest_on_fault)(const struct regs *r);
 extern u32 guest_steps;			/* so many so far; a million is too many */
 
 /* Memory for stacks; 64 KiB that end here. */
 extern u32 guest_stack_top;
-/* Where code has to go when it is done. */
-extern u32 guest_end;
+/* Where code has to go when it is done; another such place, and whether it went there. */
+extern u32 guest_end, guest_other_end;
+extern bool guest_went_other;
 
 /* All registers in; all registers out, at guest_end. */
 struct regs guest_run(struct regs in);

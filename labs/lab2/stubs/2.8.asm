@@ -1,0 +1,4 @@
+; SPDX-License-Identifier: MIT
+global switch_stacks
+switch_stacks:
+	ud2
