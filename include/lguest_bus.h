@@ -10,8 +10,12 @@
 #ifndef LGUEST_BUS_H
 #define LGUEST_BUS_H
 
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
 /* Device types are the virtio ids; type 0 ends the list. */
 #define LGUEST_DEV_END		0
@@ -47,6 +51,7 @@ struct lguest_vq_record {
 /* ---- The ring (virtio 0.9.5, section 2.3): alignment 4096 ----------------- */
 #define LGUEST_VRING_ALIGN	4096
 
+#ifndef __KERNEL__	/* Linux has these itself: uapi/linux/virtio_ring.h */
 #define VRING_DESC_F_NEXT	1	/* .next is valid */
 #define VRING_DESC_F_WRITE	2	/* the device writes here */
 #define VRING_DESC_F_INDIRECT	4
@@ -89,9 +94,11 @@ static inline uint32_t vring_bytes(uint32_t num)
 	return vring_used_offset(num) + 6 + 8 * num;
 }
 
-_Static_assert(sizeof(struct lguest_device_desc) == 5, "ABI.md section 8.1");
-_Static_assert(sizeof(struct lguest_vq_record) == 8, "ABI.md section 8.1");
 _Static_assert(sizeof(struct vring_desc) == 16, "virtio 0.9.5, 2.3.2");
 _Static_assert(sizeof(struct vring_used_elem) == 8, "virtio 0.9.5, 2.3.5");
+#endif
+
+_Static_assert(sizeof(struct lguest_device_desc) == 5, "ABI.md section 8.1");
+_Static_assert(sizeof(struct lguest_vq_record) == 8, "ABI.md section 8.1");
 
 #endif
