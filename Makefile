@@ -35,7 +35,8 @@ TEST_KERNELS ?= $(shell tools/nested kernel tested 2>/dev/null)
 PARTS := Preparation Guest Drivers Launcher Host Switcher Mastery
 LABS := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,lab$(n))
 TARGETS := all run setup doctor test test-quick test-sid test-view coverage bench view $(LABS) \
-	$(PARTS) Beer Puppy check-story kernel host launcher teachos gdb gdb-host gdb-replay iso test-iso clean \
+	$(PARTS) Beer Puppy check-story kernel host launcher teachos gdb gdb-host gdb-replay iso test-iso \
+	linux test-linux clean \
 	distclean help
 
 MAKEFLAGS += --no-print-directory
@@ -151,6 +152,16 @@ iso: host placed inmates
 test-iso: iso
 	@tests/run --iso --only iso/ $(ARGS)
 
+# -- Linux as a Guest: linux/README.md, M:510 --------------------------------------
+
+linux: ready
+	@ALSO=L QUIET=1 tools/setup
+	@mkdir -p $(BUILD)
+	+@$(LOCK) $(MAKE) -C linux BUILD=$(BUILD)
+
+test-linux: linux host placed inmates
+	@tests/run $(ARGS) linux/
+
 # -- see it run -----------------------------------------------------------------
 
 TRACE ?=
@@ -209,6 +220,7 @@ help:
 	@echo "make gdb-replay     ... with a recording of it: reverse-stepi goes back through a world switch"
 	@echo "make iso            TeachOS, and the lab host, as images that a PC boots by itself"
 	@echo "make test-iso       the self-tests from those images"
+	@echo "make linux          Linux 6.1 as a Guest (downloads 139 MB, compiles some minutes);  make test-linux"
 	@echo "make doctor         is everything here, and which version of it?"
 	@echo "make setup          installs what is missing (NO_INSTALL=1: only lists it)"
 	@echo "make lab0 ... lab11 builds a lab; then: cd labs && ./launcher teachos.elf"

@@ -5,7 +5,8 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 
 # each_need FUNCTION: call FUNCTION code package kind thing version-command range what-for
-# for what everything needs; with ALSO=I, for what boot images need as well.
+# for what everything needs; with ALSO=I, for what boot images need as well; with ALSO=L, for
+# the Guest's Linux.
 each_need() {
 	while read -r code package kind thing ask range what; do
 		case $code in

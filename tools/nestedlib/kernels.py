@@ -176,7 +176,7 @@ def apt_targets():
     return targets
 
 
-def source_lines(name):
+def source_lines(name, arch="amd64"):
     """The lines of a sources.list that carries the kernel called `name`.
 
     The mirror is always the one that the machine's apt uses already: a suite that
@@ -190,7 +190,7 @@ def source_lines(name):
         by_release = DEBIAN_SUITES[name]
         suites = by_release.get(codename, by_release[None])
     keyring = KEYRINGS[family]
-    options = "arch=amd64"
+    options = "arch=" + arch
     if os.path.exists(keyring):
         options += " signed-by=" + keyring
 
@@ -224,7 +224,7 @@ def source_lines(name):
 class PrivateApt:
     """apt with a state directory of its own, run as whoever we are."""
 
-    def __init__(self, name):
+    def __init__(self, name, arch="amd64"):
         self.home = os.path.join(build_dir(), "apt", name)
         self.debs = os.path.join(self.home, "debs")
         for part in ("lists/partial", "cache/archives/partial", "debs", "parts", "preferences.d"):
@@ -241,7 +241,8 @@ class PrivateApt:
             # As root, apt would hand the download to the user _apt, who may
             # not enter the directory that we are in.
             "APT::Sandbox::User": "root",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": arch,
+            "APT::Architectures": arch,
             "APT::Default-Release": "",
             "APT::Update::Error-Mode": "any",
             "Acquire::Languages": "none",
