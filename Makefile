@@ -35,8 +35,8 @@ TEST_KERNELS ?= $(shell tools/nested kernel tested 2>/dev/null)
 PARTS := Preparation Guest Drivers Launcher Host Switcher Mastery
 LABS := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,lab$(n))
 TARGETS := all run setup doctor test test-quick test-sid test-view coverage bench view $(LABS) \
-	$(PARTS) Beer Puppy check-story kernel host launcher teachos gdb gdb-host gdb-replay iso test-iso \
-	linux test-linux clean \
+	$(PARTS) Beer Puppy check-story kernel host launcher teachos gdb gdb-host gdb-replay autopsy \
+	iso test-iso linux test-linux clean \
 	distclean help
 
 MAKEFLAGS += --no-print-directory
@@ -133,12 +133,17 @@ bench: host placed inmates
 # ARGS: words for the Guest's command line.
 PORT ?= 1234
 GUEST ?= teachos
-.PHONY: gdb gdb-host gdb-replay
+.PHONY: gdb gdb-host gdb-replay autopsy
 gdb: host placed
 	@tools/gdb/gdb --port $(PORT) --guest $(GUEST) $(if $(BATCH),--batch $(BATCH)) -- $(ARGS)
 
 gdb-host: host placed
 	@tools/gdb/gdb-host --port $(PORT) --guest $(GUEST) $(if $(BATCH),--batch $(BATCH)) -- $(ARGS)
+
+# What did it die of?  LOG=file, or TeachOS on a bare machine with ARGS: M:470.
+LOG ?=
+autopsy: teachos
+	@tools/autopsy $(if $(LOG),"$(LOG)",--run -- $(ARGS))
 
 gdb-replay: host placed inmates
 	@tools/gdb/gdb-replay --port $(PORT) $(if $(BATCH),--batch $(BATCH)) -- $(ARGS)
@@ -218,6 +223,7 @@ help:
 	@echo "make gdb            gdb, with a Guest, its symbols, and commands for TeachOS (PORT= GUEST= ARGS=)"
 	@echo "make gdb-host       gdb below everything: the nested kernel, lg.ko, and the Switcher"
 	@echo "make gdb-replay     ... with a recording of it: reverse-stepi goes back through a world switch"
+	@echo "make autopsy LOG=f  what a log tells of a panic, a triple fault or an oops, in lines of the source"
 	@echo "make iso            TeachOS, and the lab host, as images that a PC boots by itself"
 	@echo "make test-iso       the self-tests from those images"
 	@echo "make linux          Linux 6.1 as a Guest (downloads 139 MB, compiles some minutes);  make test-linux"

@@ -7,12 +7,14 @@ that is, and to which exercise it belongs, is read from the copy and from lab.js
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
 
 from . import machine
 from .machine import BUILD, TOP, Config, need
+from .death import panic_line
 from .suites import check
 from .verdict import Broken
 
@@ -167,4 +169,73 @@ def falls(wanted):
             "oops/nested", said.startswith("the Host crashed: an instruction that is none, in "
                                            "%s(), %s (lab %s, exercise %s)\n"
                                            % (BAD[3], line, lab, exercise)), said))
+    return results
+
+
+# A kernel without gates: what happens when something happens?
+NO_GATES = """
+bits 32
+section .text
+align 4
+dd 0x1badb002, 0, -0x1badb002
+global start
+start:
+	lidt [empty]
+	mov esp, 0x200000
+here:
+	ud2
+empty: dw 0
+	dd 0
+"""
+
+
+def autopsy(wanted):
+    """tools/autopsy: TeachOS on a bare QEMU, where nobody writes an obituary."""
+    results = []
+    tool = os.path.join(TOP, "tools", "autopsy")
+
+    def said(*words, status=0):
+        got, text = machine.run([tool] + list(words), 90, env=dict(os.environ, BUILD=BUILD))
+        return text if got == status else "status %d: %s" % (got, text)
+
+    text = said("--run", "panic", "stack")
+    results.append(check("autopsy/no stack", re.search(
+        r"at     eip 0060:[0-9a-f]{8} <\w+> %s\n  first  #PF page fault: write to 00000ffc, not "
+        r"present\n  then   #PF page fault, while the first was delivered: its frame has no place "
+        r"on the stack.*\n         stack 0068:00001000,.*\n  and    #PF page fault again"
+        % re.escape(panic_line('"i"(PAGE_SIZE)')), text), text))
+    pae = need(os.path.join(BUILD, "teachos", "teachos-pae.elf"), "make teachos")
+    for name, more in (("panic", []), ("panic, PAE", ["--guest", pae])):
+        text = said("--run", *more, "panic")
+        trace = text[text.rindex("backtrace:"):]
+        results.append(check("autopsy/" + name, re.search(
+            r"^  0x[0-9a-f]{8} \w+\+0x[0-9a-f]+ +%s\n  0x[0-9a-f]{8} kernel_main\+0x[0-9a-f]+ +"
+            r"kernel/main\.c:\d+\n  0x[0-9a-f]{8} native_start\+0x[0-9a-f]+ +arch/native/start\.c:"
+            r"\d+$" % re.escape(panic_line("*(volatile u32 *)0 = 1")), trace, re.M)
+            and re.search(r"^  (directory|pointers) entry 0 at 0x\w+: 0x0+, not present$", text, re.M),
+            text))
+    results.append(check("autopsy/nothing", "no panic, no triple fault and no oops" in
+                         said("--run", "echo", "hi", status=1), "?"))
+    with tempfile.TemporaryDirectory(prefix="lg-autopsy-") as folder:
+        source, elf = os.path.join(folder, "k.asm"), os.path.join(folder, "k.elf")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write(NO_GATES)
+        for words in (["nasm", "-f", "elf32", "-g", "-o", source + ".o", source],
+                      ["ld", "-m", "elf_i386", "-Ttext=0x100000", "-o", elf, "-e", "start",
+                       source + ".o"]):
+            status, text = machine.run(words, 30)
+            if status:
+                raise Broken("%s: %s" % (words[0], machine.tail(text, 2)))
+        text = said("--guest", elf, "--kernel", elf, "--run")
+        number = NO_GATES.split("\n").index("\tud2") + 1
+        results.append(check(
+            "autopsy/no gates", re.search(r"at     eip \w+:[0-9a-f]{8} <here> \S*k.asm:%d\n  first  "
+                                          r"#UD bad instruction, error 0x0\n  then   #GP general "
+                                          r"protection, while the first was delivered: its gate is "
+                                          r"not usable" % number, text), text))
+    for words, says in ((["/none"], "/none: No such file"), ([], "expected the name of a log"),
+                        (["--kernel=/none", "-"], "expected an ELF file")):
+        text = said(*words, status=2)
+        results.append(check("autopsy/bad input/%s" % (words or ["nothing"])[0],
+                             says in text and text.count("\n") == 1, text))
     return results
