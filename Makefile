@@ -131,11 +131,14 @@ bench: host placed inmates
 # -- debuggers: M:465 -------------------------------------------------------------
 
 # ARGS: words for the Guest's command line.
+# THREADS=1: the Guest's processes are gdb's threads.
+THREADS ?=
 PORT ?= 1234
 GUEST ?= teachos
 .PHONY: gdb gdb-host gdb-replay autopsy
 gdb: host placed
-	@tools/gdb/gdb --port $(PORT) --guest $(GUEST) $(if $(BATCH),--batch $(BATCH)) -- $(ARGS)
+	@tools/gdb/gdb --port $(PORT) --guest $(GUEST) $(if $(THREADS),--threads) \
+		$(if $(BATCH),--batch $(BATCH)) -- $(ARGS)
 
 gdb-host: host placed
 	@tools/gdb/gdb-host --port $(PORT) --guest $(GUEST) $(if $(BATCH),--batch $(BATCH)) -- $(ARGS)

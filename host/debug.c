@@ -29,8 +29,12 @@ void lg_debug_set(struct lguest *lg, u32 flags)
 
 	lg->debug_reflect = debug && (flags & LG_DEBUG_REFLECT) ? lg->debug_trap : 0;
 	lg->debug_stop = debug && (flags & LG_DEBUG_STOP);
+	lg->debug_irqs = flags & LG_DEBUG_IRQS;
 	if (!lg->debug_reflect)
 		lg->debug_trap = 0;
+	/* It may be left over from an entry that was given up for a real interrupt. */
+	if (lg->debug_step)
+		lg_regs(lg)->eflags &= ~(u64)LG_EFLAGS_TF;
 	if (debug == lg->debug && step == lg->debug_step)
 		return;
 	lg->debug = debug;
@@ -109,8 +113,6 @@ enum lg_result lg_debug_before_entry(struct lguest *lg)
 		lg->want = LG_WANT_DEBUG;
 		return LG_OUT;
 	}
-	if (lg->debug_step)
-		lg_regs(lg)->eflags |= LG_EFLAGS_TF;
 	return LG_RESUME;
 }
 

@@ -329,7 +329,8 @@ static int debug(struct lg_guest *g, unsigned int cmd, unsigned long arg)
 		return -EPERM;
 	switch (cmd) {
 	case LG_IOC_DEBUG:
-		if (arg & ~(LG_DEBUG_ON | LG_DEBUG_STEP | LG_DEBUG_STOP | LG_DEBUG_REFLECT))
+		if (arg & ~(LG_DEBUG_ON | LG_DEBUG_STEP | LG_DEBUG_STOP | LG_DEBUG_REFLECT |
+			    LG_DEBUG_IRQS))
 			return -EINVAL;
 		lg_debug_set(&g->lg, arg);
 		return 0;

@@ -212,12 +212,31 @@ static noinline enum lg_result deliver_interrupt(struct lguest *lg)
 }
 /* LAB 8.4 END */
 
+/*
+ * While somebody debugs.  Nobody steps into an interrupt by accident; but a HALT is waiting
+ * for one, and who steps in order to watch (LG_DEBUG_IRQS) wants the Guest to live.  TF is
+ * set last: no frame is to have it.
+ */
+static noinline enum lg_result before_entry_debugged(struct lguest *lg)
+{
+	enum lg_result r = lg_debug_before_entry(lg);
+
+	if (r != LG_RESUME || !lg->debug_step)
+		return r;
+	lg_regs(lg)->eflags &= ~(u64)LG_EFLAGS_TF;
+	if (READ_ONCE(lg->irqs) && (lg->halted || lg->debug_irqs))
+		r = deliver_interrupt(lg);
+	if (r == LG_RESUME && !lg->halted)
+		lg_regs(lg)->eflags |= LG_EFLAGS_TF;
+	return r;
+}
+
 enum lg_result lg_before_entry(struct lguest *lg)
 {
 	enum lg_result r;
 
 	if (unlikely(lg->debug)) {
-		r = lg_debug_before_entry(lg);
+		r = before_entry_debugged(lg);
 		if (r != LG_RESUME)
 			return r;
 	}
@@ -226,8 +245,7 @@ enum lg_result lg_before_entry(struct lguest *lg)
 		if (r != LG_RESUME)
 			return r;
 	}
-	/* Nobody steps into an interrupt by accident; but a HALT is waiting for one. */
-	if (unlikely(READ_ONCE(lg->irqs)) && likely(!lg->debug_step || lg->halted)) {
+	if (unlikely(READ_ONCE(lg->irqs)) && likely(!lg->debug_step)) {
 		r = deliver_interrupt(lg);
 		if (r != LG_RESUME)
 			return r;

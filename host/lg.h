@@ -179,7 +179,7 @@ struct lguest {
 	bool stack_unpinned;		/* the ring-1 stack may be absent from the shadow */
 	u8 stack_pages;
 	bool debug;			/* #DB and #BP are the debugger's first (debug.c) */
-	bool debug_step, debug_stop;
+	bool debug_step, debug_stop, debug_irqs;
 	u8 debug_trap;			/* of the last stop: 1, 3, or 0 */
 	u8 debug_reflect;		/* the Guest is to have this one */
 	bool watched;			/* one of record, watch.time, watch.rings */

@@ -188,12 +188,13 @@ struct lg_stats {
  * DEBUG: what the next RUN is to do, and those after it until the next DEBUG; the
  * argument is a sum of these, 0 for none.  A #BP leaves eip behind the INT3; a step ends
  * before the next instruction, which may be the first of a handler.  No interrupt is
- * delivered between two steps.
+ * delivered between two steps, but with IRQS.
  */
 #define LG_DEBUG_ON	1	/* #DB and #BP end RUN with LG_RUN_DEBUG */
 #define LG_DEBUG_STEP	2	/* so does every instruction */
 #define LG_DEBUG_STOP	4	/* once: stop before the first of them */
 #define LG_DEBUG_REFLECT 8	/* once: the trap just reported goes to the Guest */
+#define LG_DEBUG_IRQS	16	/* interrupts are delivered between two steps as well */
 
 /* SHADOW: the Host's own table for the 2 MiB at gva, see SDM vol. 3, table 4-20.  Frame
  * numbers are 0 without CAP_SYS_ADMIN. */

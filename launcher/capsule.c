@@ -317,7 +317,8 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	if (o->rng)
 		*to++ = "--rng";
 	if (o->gdb.on)
-		*to++ = joined("--gdb=", gdb, o->gdb.run ? ",inside,run" : ",inside");
+		*to++ = joined(o->gdb.threads ? "--gdb=threads," : "--gdb=", gdb,
+			       o->gdb.run ? ",inside,run" : ",inside");
 	if (o->timeout) {
 		snprintf(timeout, sizeof(timeout), "--timeout=%.6f", o->timeout);
 		*to++ = timeout;

@@ -162,7 +162,12 @@ static void put_obituary(FILE *f, const struct obituary *o)
 	fputs(",\n \"instruction\": \"", f);
 	for (size_t i = 0; i < o->code_bytes; i++)
 		fprintf(f, "%s%02x", i ? " " : "", o->code[i]);
-	fputs("\",\n \"registers\": {", f);
+	fputs("\"", f);
+	if (o->forbidden) {
+		fputs(",\n ", f);
+		put_text(f, "forbidden", o->forbidden);
+	}
+	fputs(",\n \"registers\": {", f);
 	put_registers(f, &st->regs, NULL);
 	fputs("},\n \"changed\": ", f);
 	if (st->recorded) {

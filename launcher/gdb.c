@@ -36,6 +36,9 @@
 #define SIGNAL_SEGV	11
 
 static bool on, wait_for_gdb, stepping;
+static bool watching;			/* we step, and gdb does not know */
+static bool want_threads;
+static uint32_t watch_hit;		/* 0: the last stop was none */
 static atomic_bool knock, talking;	/* the porter's note; we are on the wire ourselves */
 static pthread_t runner;
 static unsigned last_trap;
@@ -73,9 +76,30 @@ static void answer_part(const char *p, const char *whole, char *out)
 	out[1 + length] = '\0';
 }
 
+static void list_threads(char *out)
+{
+	unsigned id[THREADS_MAX], n = threads_list(id);
+
+	for (unsigned i = 0; i < n; i++)
+		out += sprintf(out, "%c%x", i ? ',' : 'm', id[i]);
+}
+
+/* Hg3: what is asked next is about thread 3; 0 and -1 are all the same to us. */
+static const char *select_thread(const char *p)
+{
+	unsigned id = (unsigned)strtoul(p + 1, NULL, 16);
+
+	if (*p != 'g')
+		return "OK";
+	if (!id || p[1] == '-')
+		id = threads_current();
+	return target_select(id) ? "OK" : "E22";
+}
+
 static void answer_query(const char *p, char *out)
 {
 	static char xml[GDB_PACKET_MAX];
+	char text[80];
 
 	if (!strncmp(p, "Supported", 9)) {
 		sprintf(out, "PacketSize=%x;qXfer:features:read+;swbreak+;vContSupported+;"
@@ -86,9 +110,12 @@ static void answer_query(const char *p, char *out)
 	} else if (!strcmp(p, "Attached")) {
 		strcpy(out, "1");
 	} else if (!strcmp(p, "C")) {
-		strcpy(out, "QC1");
+		sprintf(out, "QC%x", threads_current());
 	} else if (!strcmp(p, "fThreadInfo")) {
-		strcpy(out, "m1");
+		list_threads(out);
+	} else if (!strncmp(p, "ThreadExtraInfo,", 16)) {
+		threads_describe((unsigned)strtoul(p + 16, NULL, 16), text, sizeof(text));
+		hex_put(out, text, strlen(text));
 	} else if (!strcmp(p, "sThreadInfo")) {
 		strcpy(out, "l");
 	} else if (!strncmp(p, "Rcmd,", 5)) {
@@ -98,7 +125,10 @@ static void answer_query(const char *p, char *out)
 
 static void stop_reply(char *out, int signal)
 {
-	sprintf(out, "T%02x%sthread:1;", signal, last_trap == TRAP_BREAK ? "swbreak:;" : "");
+	out += sprintf(out, "T%02x%s", signal, last_trap == TRAP_BREAK ? "swbreak:;" : "");
+	if (watch_hit)
+		out += sprintf(out, "watch:%x;", watch_hit);
+	sprintf(out, "thread:%x;", threads_current());
 }
 
 enum verdict { ANSWER, SILENCE, GO, STEP, LEAVE };
@@ -106,6 +136,9 @@ enum verdict { ANSWER, SILENCE, GO, STEP, LEAVE };
 /* One packet; the answer in out, "" being "I don't know that one". */
 static enum verdict obey(const char *p, char *out, int signal)
 {
+	uint32_t at;
+	char *end;
+
 	out[0] = '\0';
 	switch (*p) {
 	case '?':
@@ -130,14 +163,18 @@ static enum verdict obey(const char *p, char *out, int signal)
 		strcpy(out, target_set_memory(p + 1));
 		break;
 	case 'Z':
-	case 'z':	/* 0 and 1 are breakpoints.  For the others gdb can step and look. */
+	case 'z':	/* 0 and 1 are breakpoints, 2 watches for writes; for reads nobody can. */
+		at = p[1] && p[2] == ',' ? (uint32_t)strtoul(p + 3, &end, 16) : 0;
 		if ((p[1] == '0' || p[1] == '1') && p[2] == ',')
-			strcpy(out, target_breakpoint(*p == 'Z',
-						      (uint32_t)strtoul(p + 3, NULL, 16)));
+			strcpy(out, target_breakpoint(*p == 'Z', at));
+		else if (p[1] == '2' && p[2] == ',' && *end == ',')
+			strcpy(out, target_watch(*p == 'Z', at, strtoul(end + 1, NULL, 16)));
 		break;
 	case 'H':
+		strcpy(out, select_thread(p + 1));
+		break;
 	case 'T':
-		strcpy(out, "OK");
+		strcpy(out, threads_exists((unsigned)strtoul(p + 1, NULL, 16)) ? "OK" : "E22");
 		break;
 	case 'q':
 		answer_query(p + 1, out);
@@ -192,15 +229,22 @@ static enum verdict talk(int signal)
 	return LEAVE;
 }
 
+static unsigned how_to_go_on(void)
+{
+	return LG_DEBUG_ON | (stepping ? LG_DEBUG_STEP :
+			      watching ? LG_DEBUG_STEP | LG_DEBUG_IRQS : 0);
+}
+
 static void go_on(enum verdict v)
 {
 	stepping = v == STEP;
+	watching = v == GO && target_watches();
 	if (v == LEAVE) {
 		target_breakpoints_clear();
 		wire_hang_up();
 		host_debug(0);
 	} else {
-		host_debug(LG_DEBUG_ON | (stepping ? LG_DEBUG_STEP : 0));
+		host_debug(how_to_go_on());
 	}
 	talking = false;
 }
@@ -212,6 +256,8 @@ static void heard(struct watch *w)
 	struct timespec pause = { .tv_nsec = 5 * 1000000L };
 
 	(void)w;
+	if (wire_refuse())
+		return;
 	if (!talking) {
 		knock = true;
 		pthread_kill(runner, SIGUSR1);
@@ -229,6 +275,7 @@ void gdb_before_run(void)
 		wire_accept();
 	else if (wire_byte() < 0)	/* 0x03, or the end of the line */
 		go_on(LEAVE);
+	watching = false;
 	if (wire_up())
 		host_debug(LG_DEBUG_ON | LG_DEBUG_STOP);
 	else
@@ -238,17 +285,20 @@ void gdb_before_run(void)
 /* Not one of ours: the Guest has a debugger of its own, or wants to have trapped. */
 static void give_back(unsigned trap)
 {
-	host_debug(LG_DEBUG_ON | (stepping ? LG_DEBUG_STEP : 0) | (trap ? LG_DEBUG_REFLECT : 0));
+	host_debug(how_to_go_on() | (trap ? LG_DEBUG_REFLECT : 0));
 }
 
 void gdb_stopped(unsigned trap)
 {
-	int signal = trap || stepping ? SIGNAL_TRAP : SIGNAL_INT;
+	int signal = trap || stepping || watching ? SIGNAL_TRAP : SIGNAL_INT;
 	char out[64];
 
+	watch_hit = 0;
+	if (watching && wire_up() && trap != TRAP_BREAK && !target_watch_hit(&watch_hit))
+		return;			/* the next step, as the last one */
 	target_refresh();
 	if (!wire_up() || (trap == TRAP_BREAK && !target_was_breakpoint()) ||
-	    (trap == TRAP_DEBUG && !stepping)) {
+	    (trap == TRAP_DEBUG && !stepping && !watching)) {
 		give_back(trap);
 		return;
 	}
@@ -275,6 +325,7 @@ void gdb_begin(const struct guest_memory *m, const struct image *img)
 	if (!on)
 		return;
 	target_use(m, img);
+	threads_use(img, want_threads);
 	target_refresh();
 	target_breakpoints_again();	/* after a restart */
 	runner = pthread_self();
@@ -294,6 +345,7 @@ static void show_the_body(const struct lg_run *run)
 	hex_put(out + 1, text, strlen(text));
 	wire_send(out);
 	last_trap = 0;
+	watch_hit = 0;
 	stop_reply(out, SIGNAL_SEGV);
 	wire_send(out);
 	talk(SIGNAL_SEGV);
@@ -340,6 +392,7 @@ int gdb_open(const struct gdb_wish *wish, struct complaint *c)
 		return status;
 	on = true;
 	wait_for_gdb = !wish->run;
+	want_threads = wish->threads;
 	porter_watch(ear, heard, NULL);
 	say("--gdb: %s: target remote localhost:%u", wish->run ?
 	    "whenever you like, type in gdb" : "the Guest waits; type in gdb", port);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*L:762 Three files behind one door
+/*L:762 Four files behind one door
  *
- * gdb.c talks, gdb_wire.c spells, gdb_target.c knows the Guest.
+ * gdb.c talks, gdb_wire.c spells, gdb_target.c knows the Guest, and gdb_threads.c what the
+ * Guest's kernel makes of its one processor.
  */
 #ifndef LAUNCHER_GDB_H
 #define LAUNCHER_GDB_H
@@ -21,6 +22,9 @@ void wire_accept(void);
 /* Waits until somebody calls; false: the run is to end. */
 bool wire_wait(void);
 bool wire_up(void);
+/* In the porter's thread: somebody calls while another debugger is served, and is sent away.
+ * False: nobody did. */
+bool wire_refuse(void);
 void wire_hang_up(void);
 /* From now on nobody says + or -. */
 void wire_no_acks(void);
@@ -55,6 +59,31 @@ void target_memory(const char *p, char *out);
 const char *target_set_memory(const char *p);
 const char *target_breakpoint(bool set, uint32_t gva);
 void target_walk(uint32_t gva, char *text, size_t size);
+/* len bytes by the tables in use; false: not all of them are there. */
+bool target_read(uint32_t gva, void *to, size_t len);
+/* From now until the next refresh, registers and memory are those of this thread.  False:
+ * there is no such thread, or nothing is known of it. */
+bool target_select(unsigned thread);
+
+/* Watching: has one of these changed?  By single steps, so all that can be told of is
+ * writes, and only when they are done. */
+const char *target_watch(bool set, uint32_t gva, size_t len);
+bool target_watches(void);
+bool target_watch_hit(uint32_t *gva);
+
+/* ---- gdb_threads.c: the Guest's processes ------------------------------------------ */
+
+#define THREADS_MAX	64
+
+/* Says so if they are wanted and cannot be had. */
+void threads_use(const struct image *img, bool wanted);
+unsigned threads_current(void);
+unsigned threads_list(unsigned id[THREADS_MAX]);
+bool threads_exists(unsigned id);
+/* "sh, pid 1, sleeping" */
+void threads_describe(unsigned id, char *text, size_t size);
+/* Of one that does not run; eax, ecx, edx and eflags stay as they are.  False: not known. */
+bool threads_registers(unsigned id, struct lg_regs *r, uint32_t *cr3);
 
 /*:*/
 #endif

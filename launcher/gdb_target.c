@@ -26,7 +26,9 @@ struct breakpoint {
 static struct breakpoint breakpoint[BREAKPOINTS];
 static const struct guest_memory *memory;
 static const struct image *image;
-static struct lg_state state;
+static struct lg_state state;		/* the processor's */
+static struct lg_state shown;		/* of the thread that gdb looks at */
+static bool other;			/* it is not the one that runs */
 
 void target_use(const struct guest_memory *m, const struct image *img)
 {
@@ -34,9 +36,25 @@ void target_use(const struct guest_memory *m, const struct image *img)
 	image = img;
 }
 
+static void show_the_processor(void)
+{
+	shown = state;
+	other = false;
+}
+
 void target_refresh(void)
 {
 	host_state(&state);
+	show_the_processor();
+}
+
+bool target_select(unsigned thread)
+{
+	show_the_processor();
+	if (thread == threads_current())
+		return true;
+	other = threads_registers(thread, &shown.regs, &shown.cr3);
+	return other;
 }
 
 const struct lg_state *target_state(void)
@@ -50,7 +68,7 @@ static bool find(uint32_t gva, uint64_t *gpa)
 {
 	struct walk w;
 
-	if (!walk_guest(memory, image, state.cr3, state.pae, gva, &w))
+	if (!walk_guest(memory, image, shown.cr3, shown.pae, gva, &w))
 		return false;
 	*gpa = w.gpa;
 	return true;
@@ -75,6 +93,14 @@ static bool read_byte(uint32_t gva, uint8_t *byte)
 	b = breakpoint_at(gpa);
 	if (b)
 		*byte = b->byte;
+	return true;
+}
+
+bool target_read(uint32_t gva, void *to, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!read_byte(gva + (uint32_t)i, (uint8_t *)to + i))
+			return false;
 	return true;
 }
 
@@ -136,13 +162,91 @@ static void breakpoint_clear(uint32_t gva)
 			breakpoint_remove(&breakpoint[i]);
 }
 
+static void watches_clear(void);
+
 void target_breakpoints_clear(void)
 {
 	for (unsigned i = 0; i < BREAKPOINTS; i++)
 		if (breakpoint[i].used)
 			breakpoint_remove(&breakpoint[i]);
+	watches_clear();
 }
 
+/*:*/
+
+/*L:773 Watching
+ * A real processor has registers that watch four addresses for it.  We have patience: step,
+ * compare, step.  gdb could do that by itself, with two packets over the wire for each
+ * instruction; here it is a hundred times as fast.  What is watched is the place in memory
+ * that the address meant when it was set, so that it stays the same for whoever runs.
+ */
+#define WATCHES		8
+#define WATCH_BYTES	16
+
+static struct {
+	size_t len;			/* 0: free */
+	uint32_t gva;
+	uint64_t gpa;
+	uint8_t was[WATCH_BYTES];
+} watched[WATCHES];
+
+const char *target_watch(bool set, uint32_t gva, size_t len)
+{
+	for (unsigned i = 0; i < WATCHES; i++) {
+		if (watched[i].len && watched[i].gva == gva && watched[i].len == len) {
+			watched[i].len = set ? len : 0;
+			return "OK";
+		}
+	}
+	if (!set)
+		return "OK";
+	if (!len || len > WATCH_BYTES || (gva & (PAGE_SIZE - 1)) + len > PAGE_SIZE)
+		return "E22";
+	for (unsigned i = 0; i < WATCHES; i++) {
+		if (watched[i].len)
+			continue;
+		if (!find(gva, &watched[i].gpa) ||
+		    !memory_fetch(memory, watched[i].gpa, watched[i].was, len))
+			return "E14";
+		watched[i].gva = gva;
+		watched[i].len = len;
+		return "OK";
+	}
+	return "E28";
+}
+
+static void watches_clear(void)
+{
+	memset(watched, 0, sizeof(watched));
+}
+
+bool target_watches(void)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < WATCHES; i++) {
+		if (watched[i].len)	/* gdb may have written there itself */
+			memory_fetch(memory, watched[i].gpa, watched[i].was, watched[i].len);
+		any |= watched[i].len != 0;
+	}
+	return any;
+}
+
+bool target_watch_hit(uint32_t *gva)
+{
+	uint8_t now[WATCH_BYTES];
+	bool hit = false;
+
+	for (unsigned i = 0; i < WATCHES; i++) {
+		if (!watched[i].len || !memory_fetch(memory, watched[i].gpa, now, watched[i].len) ||
+		    !memcmp(now, watched[i].was, watched[i].len))
+			continue;
+		memcpy(watched[i].was, now, watched[i].len);
+		*gva = watched[i].gva;
+		hit = true;
+	}
+	return hit;
+}
 /*:*/
 
 /*L:770 Registers, by gdb's numbers
@@ -184,14 +288,17 @@ void target_describe(char *to)
 /* NULL: not a register that the Host gives us. */
 static uint32_t *register_at(unsigned n)
 {
-	struct lg_regs *r = &state.regs;
+	struct lg_regs *r = &shown.regs;
 	uint32_t *const place[REG_ST0] = {
 		&r->eax, &r->ecx, &r->edx, &r->ebx, &r->esp, &r->ebp, &r->esi, &r->edi,
 		&r->eip, &r->eflags, &r->cs, &r->ss, &r->ds, &r->es, &r->fs, &r->gs,
 	};
 
-	return n < REG_ST0 ? place[n] : n == REG_CR3 ? &state.cr3 :
-	       n == REG_CR2 ? &state.cr2 : NULL;
+	/* eax, ecx, edx and eflags of one that waits are nowhere. */
+	if (other && (n < 3 || n == 9))
+		return NULL;
+	return n < REG_ST0 ? place[n] : n == REG_CR3 ? &shown.cr3 :
+	       n == REG_CR2 ? &shown.cr2 : NULL;
 }
 
 static char *put_register(char *to, unsigned n)
@@ -208,9 +315,9 @@ static char *put_register(char *to, unsigned n)
 
 static const char *set_registers(void)
 {
-	int error = -host_set_regs(&state.regs);
+	int error = other ? 1 : -host_set_regs(&shown.regs);
 
-	host_state(&state);		/* as they really are now */
+	target_refresh();		/* as they really are now */
 	return error ? "E22" : "OK";
 }
 
@@ -229,7 +336,7 @@ const char *target_set_register(const char *p)
 const char *target_set_registers(const char *p)
 {
 	for (unsigned n = 0; n < REG_ST0; n++)
-		if (!hex_get(&p, register_at(n), 4))
+		if (other || !hex_get(&p, register_at(n), 4))
 			return "E22";
 	return set_registers();
 }
@@ -306,22 +413,23 @@ bool target_was_breakpoint(void)
 		return false;
 	state.regs.eip--;
 	host_set_regs(&state.regs);
+	show_the_processor();
 	return true;
 }
 
 void target_walk(uint32_t gva, char *text, size_t size)
 {
 	struct walk w;
-	bool there = walk_guest(memory, image, state.cr3, state.pae, gva, &w);
+	bool there = walk_guest(memory, image, shown.cr3, shown.pae, gva, &w);
 	int n = snprintf(text, size, "%08x:", gva);
 
 	for (unsigned i = 0; i < w.levels; i++)
 		n += snprintf(text + n, size - (size_t)n, " [%08" PRIx64 "]=%0*" PRIx64,
-			      w.level[i].gpa, state.pae ? 16 : 8, w.level[i].entry);
+			      w.level[i].gpa, shown.pae ? 16 : 8, w.level[i].entry);
 	if (!there)
 		snprintf(text + n, size - (size_t)n, "  not mapped\n");
 	else
 		snprintf(text + n, size - (size_t)n, "  guest-physical %08" PRIx64 "%s\n", w.gpa,
-			 state.cr3 ? "" : " (no page tables yet)");
+			 shown.cr3 ? "" : " (no page tables yet)");
 }
 /*:*/

@@ -51,7 +51,6 @@ void wire_hang_up(void)
 	listen_to(wire, false);
 	close(wire);
 	wire = -1;
-	listen_to(door, true);
 }
 
 static void put_all(const char *text, size_t length)
@@ -143,9 +142,26 @@ void wire_accept(void)
 		return;
 	setsockopt(wire, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	acks = true;
-	listen_to(door, false);	/* one at a time: the next one waits */
 	listen_to(wire, true);
 	verbose("--gdb: a debugger has come");
+}
+
+/* One whose line is dead is about to be found out, and does not count. */
+bool wire_refuse(void)
+{
+	struct pollfd p = { .fd = door, .events = POLLIN };
+	char byte;
+	int other;
+
+	if (wire < 0 || poll(&p, 1, 0) <= 0 ||
+	    recv(wire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		return false;
+	other = accept(door, NULL, NULL);
+	if (other < 0)
+		return false;
+	close(other);
+	say("--gdb: a second debugger called, and was sent away: one at a time");
+	return true;
 }
 
 bool wire_wait(void)

@@ -27,7 +27,7 @@
  *	rng.c		random numbers
  *	run.c		the loop: run, look why it stopped, again
  *	walk.c		where is that address?
- *	gdb.c		a debugger at the door
+ *	gdb.c		a debugger at the door (and gdb_wire.c, gdb_target.c, gdb_threads.c)
  *	postmortem.c	why did it die?
  *	death.c		... as JSON
  *	names.c		words for codes: exceptions, hypercalls
@@ -131,6 +131,7 @@ struct net_wish {
 
 struct gdb_wish {
 	bool on, run, inside;		/* run: don't wait; inside: of a capsule */
+	bool threads;			/* one for each process of the Guest's */
 	uint16_t port;				/* 0: any that is free */
 };
 
@@ -604,6 +605,9 @@ enum exit_class {
 };
 enum exit_class exit_class(uint32_t cs, uint32_t vector);
 const char *hypercall_name(uint32_t number);
+/* Of n bytes of code: which instruction of ring 0 this is, and what a Guest says instead.
+ * NULL: it is none of those. */
+const char *forbidden_instruction(const uint8_t *code, size_t n);
 /* The name of argument n (0..3), NULL if the call does not look at it. */
 const char *hypercall_argument(uint32_t number, unsigned n);
 
@@ -630,6 +634,8 @@ const char *symbols_name(const struct symbols *sym, uint32_t address, char *text
 bool symbols_address(const struct symbols *sym, const char *name, uint32_t *address);
 /* Where a kernel that was linked high is before it has page tables: that much lower. */
 #define SYMBOLS_HIGHER_HALF 0xc0000000u
+/* Of any symbol, data included, without having read the others.  False: there is none. */
+bool symbols_lookup(const struct image *img, const char *name, uint32_t *address);
 /* The contents of a section of the ELF file, and a NUL behind them.  NULL: there is none
  * of that name, or it is compressed, or broken.  free() it. */
 void *symbols_section(const struct image *img, const char *name, size_t *size);
@@ -672,6 +678,7 @@ struct obituary {
 	struct symbols sym;
 	uint8_t code[CODE_BYTES];	/* at eip */
 	size_t code_bytes;		/* of them, how many could be read */
+	const char *forbidden;		/* NULL, or what it died of was one of ring 0's */
 	struct look fault;		/* at cr2, if it died of a page fault, or had one last */
 	struct look stack;		/* at st.undelivered_at, if that is not 0 */
 	uint32_t caller[CALLERS_MAX];

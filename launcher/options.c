@@ -67,7 +67,8 @@ void options_help(void)
 "  --net=raw:CARD       all that passes through CARD, which should have no other user\n"
 "                       (each may end with ',mac=02:00:00:00:00:01')\n"
 "  --rng                a device that gives random numbers\n"
-"  --gdb[=PORT][,run]   let gdb look at the Guest (port %d); the Guest waits for it, ',run': not\n"
+"  --gdb[=PORT][,run]   let gdb look at the Guest (port %d); the Guest waits for it, ',run': not;\n"
+"                       with ',threads' gdb sees the Guest's processes as threads (TeachOS)\n"
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
 "  --stats[=FILE]       write the Host's counters there at the end, as JSON; without FILE, or\n"
 "                       with '-': in words, on stderr\n"
@@ -256,13 +257,15 @@ static int take_gdb(struct options *o, const char *text, struct complaint *c)
 		port = digits ? strtoul(word, NULL, 10) : 0;
 		if (!strcmp(word, "run"))
 			o->gdb.run = true;
+		else if (!strcmp(word, "threads"))
+			o->gdb.threads = true;
 		else if (!strcmp(word, "inside"))
 			o->gdb.inside = true;
 		else if (n && digits && port <= 65535)
 			o->gdb.port = (uint16_t)port;
 		else if (n)
 			return complain(c, STATUS_USAGE, "--gdb=%s: '%s': expected a port (0 to 65535, "
-					"0: any that is free) or 'run'", text, word);
+					"0: any that is free), 'run' or 'threads'", text, word);
 	}
 	return 0;
 }

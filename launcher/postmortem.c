@@ -146,6 +146,8 @@ bool obituary_take(struct obituary *o, const struct guest_memory *mem, const str
 		o->st.exits = LG_EXIT_RECORDS;
 	symbols_read(&o->sym, img);
 	o->code_bytes = read_virtual(o, o->st.regs.eip, o->code, sizeof(o->code));
+	if (o->st.vector == 13)
+		o->forbidden = forbidden_instruction(o->code, o->code_bytes);
 	if (o->st.undelivered && o->st.undelivered_at)
 		look_at(o, &o->stack, o->st.undelivered_at);
 	find_callers(o);
@@ -237,6 +239,8 @@ static void print_where(const struct obituary *o)
 	for (size_t i = 0; i < o->code_bytes; i++)
 		fprintf(stderr, " %02x", o->code[i]);
 	fprintf(stderr, "%s\n", o->code_bytes ? "" : " cannot be read");
+	if (o->forbidden)
+		fprintf(stderr, "    that is %s\n", o->forbidden);
 }
 
 static void print_look(const struct obituary *o, const struct look *l)

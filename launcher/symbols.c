@@ -92,31 +92,64 @@ static void keep_code(struct symbols *sym, const Elf32_Sym *s, size_t count, siz
 		qsort(sym->symbol, sym->count, sizeof(*sym->symbol), by_address);
 }
 
+/* The table as it is, and its names, with a NUL behind the last one.  NULL: none. */
+static Elf32_Sym *read_table(const struct image *img, size_t *count, char **name, size_t *name_bytes)
+{
+	Elf32_Shdr table = { .sh_type = SHT_NULL }, names;
+	Elf32_Sym *raw;
+	Elf32_Ehdr h;
+
+	if (!file_header(img, &h))
+		return NULL;
+	for (unsigned i = 0; section_header(img, &h, i, &table) && table.sh_type != SHT_SYMTAB; i++)
+		;
+	if (table.sh_type != SHT_SYMTAB || !section_header(img, &h, table.sh_link, &names))
+		return NULL;
+	*name = read_section(img, &names, 1);
+	raw = *name ? read_section(img, &table, 0) : NULL;
+	if (!raw) {
+		free(*name);
+		*name = NULL;
+		return NULL;
+	}
+	*name_bytes = names.sh_size;
+	*count = table.sh_size / sizeof(*raw);
+	for (size_t i = 0; i < *name_bytes; i++) {	/* they go to a terminal */
+		unsigned char c = (unsigned char)(*name)[i];
+
+		if (c && (c < 0x20 || c > 0x7e))
+			(*name)[i] = '?';
+	}
+	return raw;
+}
+
 void symbols_read(struct symbols *sym, const struct image *img)
 {
-	Elf32_Ehdr h;
-	Elf32_Shdr table, names;
+	size_t count, name_bytes;
 	Elf32_Sym *raw;
-	unsigned i;
 
 	memset(sym, 0, sizeof(*sym));
-	memset(&table, 0, sizeof(table));
-	if (!file_header(img, &h))
-		return;
-	for (i = 0; section_header(img, &h, i, &table) && table.sh_type != SHT_SYMTAB; i++)
-		;
-	if (i == h.e_shnum || table.sh_type != SHT_SYMTAB ||
-	    !section_header(img, &h, table.sh_link, &names))
-		return;
-	sym->names = read_section(img, &names, 1);	/* and a NUL behind the last name */
-	raw = sym->names ? read_section(img, &table, 0) : NULL;
-	for (i = 0; raw && i < names.sh_size; i++)	/* they go to a terminal */
-		if (sym->names[i] && ((unsigned char)sym->names[i] < 0x20 ||
-				      (unsigned char)sym->names[i] > 0x7e))
-			sym->names[i] = '?';
+	raw = read_table(img, &count, &sym->names, &name_bytes);
 	if (raw)
-		keep_code(sym, raw, table.sh_size / sizeof(*raw), names.sh_size);
+		keep_code(sym, raw, count, name_bytes);
 	free(raw);
+}
+
+bool symbols_lookup(const struct image *img, const char *name, uint32_t *address)
+{
+	size_t count = 0, name_bytes = 0;
+	char *names = NULL;
+	Elf32_Sym *raw = read_table(img, &count, &names, &name_bytes);
+	bool found = false;
+
+	for (size_t i = 0; raw && i < count && !found; i++) {
+		found = raw[i].st_name < name_bytes && !strcmp(names + raw[i].st_name, name);
+		if (found)
+			*address = raw[i].st_value;
+	}
+	free(raw);
+	free(names);
+	return found;
 }
 
 void symbols_free(struct symbols *sym)

@@ -116,7 +116,6 @@ static const struct file_ops text_ops = {.read = text_read, .close = text_close}
 /* One line of ps: 0 is the heading, then process after process.  0: there are no more. */
 static u32 process_line(char *to, u32 size, u32 n)
 {
-	static const char *const states[] = {"ready", "running", "sleeping", "stopped", "zombie"};
 	struct process *p = process_list;
 
 	if (!n)
@@ -124,7 +123,7 @@ static u32 process_line(char *to, u32 size, u32 n)
 	while (p && --n)
 		p = p->next;
 	return !p ? 0 : snformat(to, size, "%5d %6d %5d %-8s %8u %s\n", p->pid,
-				 p->parent ? p->parent->pid : 0, p->group, states[p->state],
+				 p->parent ? p->parent->pid : 0, p->group, process_states[p->state],
 				 p->switches, p->name);
 }
 

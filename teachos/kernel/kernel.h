@@ -235,6 +235,7 @@ int vm_unmap(struct process *p, u32 address, u32 length);
 
 /* ---- process.c, sched.c, switch.asm, fpu.c -------------------------------- */
 enum process_state { READY, RUNNING, SLEEPING, STOPPED, ZOMBIE };
+#define PROCESS_STATES 5
 #define PROCESS_FILES 32
 #define PROCESS_AREAS 16
 #define FPU_SIZE 512u
@@ -302,6 +303,7 @@ struct process {
 
 extern struct process *current;
 extern struct process *process_list;
+extern const char process_states[PROCESS_STATES][12];	/* their names */
 extern struct process kernel_process;	/* pid 0: boots, tests, waits */
 void process_init(void);
 int process_fork(struct trap_frame *frame);

@@ -27,6 +27,26 @@ void process_init(void)
 	process_list = current = &kernel_process;
 }
 
+const char process_states[PROCESS_STATES][12] = {"ready", "running", "sleeping", "stopped",
+						 "zombie"};
+
+/* For a debugger below us, which can read and not compile (launcher/gdb_threads.c): how to
+ * find all processes, and what in one is where. */
+const struct {
+	u32 magic;
+	void *list, *current;
+	u32 next, pid, name, state, root, esp;
+	const void *states;
+	u32 state_count;
+} debugger_threads = {
+	0x44524854,		/* "THRD" */
+	&process_list, &current,
+	offsetof(struct process, next), offsetof(struct process, pid),
+	offsetof(struct process, name), offsetof(struct process, state),
+	offsetof(struct process, root), offsetof(struct process, esp),
+	process_states, PROCESS_STATES,
+};
+
 struct process *process_find(int pid)
 {
 	struct process *p;

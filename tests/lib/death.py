@@ -197,12 +197,15 @@ def make_death(config):
         # The console's words go another way than ours: >/dev/null takes them away.
         plan = [("run", n, 30, "launcher --death=/tmp/%s /root/%s.elf 2>&1 >/dev/null" % (n, n))
                 for n in ("kill-no-gate", "kill-pte-pfn")]
+        plan += [("run", "hlt", 30, "launcher --death=/tmp/hlt /root/kill-no-gate.elf 13 2>&1 "
+                  ">/dev/null")]
         plan += [("run", n, 30, "launcher --death=/tmp/%s /root/teachos%s.elf %s 2>&1 >/tmp/out"
                   "; cp /tmp/out /tmp/out.%s" % (n, pae, words, n))
                  for n, pae, words in (("panic", "", "panic"), ("panic-pae", "-pae", "panic"),
                                        ("no-stack", "", "panic stack"))]
         plan += [("run", n + ".json", 10, "cat /tmp/" + n)
-                 for n in ("kill-no-gate", "kill-pte-pfn", "panic", "panic-pae", "no-stack")]
+                 for n in ("kill-no-gate", "kill-pte-pfn", "panic", "panic-pae", "no-stack",
+                           "hlt")]
         plan += [("run", n + ".out", 10, "cat /tmp/out." + n) for n in ("panic", "panic-pae")]
         # A longer file from before, a disk that is full, a folder that is none.
         plan += [("run", "ends", 60, "cd /tmp; seq 9999 >old; L=launcher; K=/root/kill-no-gate.elf; "
@@ -252,6 +255,10 @@ def make_death(config):
 
         against("kill-no-gate undelivered", undelivered_against, 6, None, [])
         against("no-stack undelivered", undelivered_against, 14, 0x1000, [0])
+        against("hlt", lambda json_text, text: [] if re.search(
+            r"^  instruction  f4 .*\n    that is hlt; a Guest says HALT$", text, re.M)
+            and json.loads(json_text)["forbidden"] == "hlt; a Guest says HALT"
+            and "forbidden" not in steps["kill-no-gate.json"].output else ["no word of hlt"])
         against("panic", panic_against, steps["panic.out"].output, teachos)
         against("panic-pae", panic_against, steps["panic-pae.out"].output, pae)
         text = steps["ends"].output

@@ -28,6 +28,12 @@ echo --- process 1\\n
 process 1
 echo --- bt\\n
 bt
+echo --- threads\\n
+info threads
+thread 1
+echo --- thread 1\\n
+bt
+thread 2
 echo --- walk\\n
 walk &process_list
 walk 0xb0000000
@@ -56,8 +62,17 @@ for wrong in ("process", "process 99", "walk nonsense", "program ../x", "program
     except gdb.error as error:
         print("complaint: %s" % error)
 end
-echo --- end\\n
+echo --- watch\\n
 delete
+watch kernel_process.switches
+continue
+info symbol $pc
+info line
+delete
+echo --- asm\\n
+show architecture
+x/2i $pc
+echo --- end\\n
 continue
 """
 
@@ -101,7 +116,7 @@ def make_gdb_commands(guest):
         kernel = Elf32(need(TEACHOS[guest], "make -C teachos"))
         console_log = os.path.join(BUILD, "gdb-console-%s.log" % guest)
         status, text = gdb_tool(ORACLE, free_port(), ["echo", "hi"],
-                                more=["--guest", guest, "--console", console_log])
+                                more=["--guest", guest, "--console", console_log, "--threads"])
         part = parts_of(text)
         if "end" not in part:
             return results + [Result(prefix, ERROR, "gdb did not reach the end (status %d): %s" % (
@@ -128,6 +143,21 @@ def make_gdb_commands(guest):
              and mine == [n for n in theirs if n in mine], "gdb has %s, we %s" % (theirs, mine))
         test("ring 3", re.search(r"0x004[0-9a-f]{5} in ring 3", part["process 1"]),
              "got %s" % part["process 1"])
+        test("threads", re.search(r"^  1 +Thread 1 \(kernel, pid 0, sleeping\).*\n(?: .*\n)*\* 2 +"
+                                  r"Thread 2 \(echo, pid 1, running\)", part["threads"], re.M),
+             "got %s" % part["threads"])
+        # The same process twice: by gdb's unwinder from our registers, and by teachos.py.
+        theirs = re.findall(r"^#\d+ +(?:0x[0-9a-f]+ in )?(\w+)", part["thread 1"], re.M)
+        mine = re.findall(r"^#\d+ +0x[0-9a-f]+ (\w+)", part["process 0"], re.M)
+        test("a thread that sleeps", len(mine) > 3 and
+             [n for n in theirs if n in mine] == mine, "gdb has %s, we %s" % (theirs, mine))
+        test("watch", re.search(r"^Hardware watchpoint \d+: kernel_process\.switches\n(.*\n)*"
+                                r"Old value = (\d+)\nNew value = (\d+)\n", part["watch"], re.M)
+             and re.search(r"^change_process \+ \d+ in section", part["watch"], re.M),
+             "got %s" % part["watch"])
+        test("asm", "i386" in part["asm"] and
+             re.search(r"^=> 0xc0[0-9a-f]{6} <change_process\+\d+>:\t\w+", part["asm"], re.M),
+             "got %s" % part["asm"])
         free = re.search(r"^ *(\d+) free$", part["frames"], re.M)
         length = re.search(r"^length (\d+)", part["lists"], re.M)
         test("frames", free and length and free.group(1) == length.group(1),

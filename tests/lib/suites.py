@@ -955,10 +955,76 @@ def make_gdb(config):
             test("interrupt", stop.startswith("T02"), stop)
             test("interrupt again", d.gdb.send("vCont;c") is None and
                  d.gdb.interrupt().startswith("T02"), "no second stop")
+            d.gdb.send("vCont;c")
+            with socket.create_connection(("127.0.0.1", d.port), 5) as second:
+                second.settimeout(30)
+                try:
+                    sent_away = second.recv(1) == b""
+                except socket.timeout:
+                    sent_away = False
+                test("a second debugger", sent_away, "it was not sent away")
+            test("the first one stays", d.gdb.interrupt().startswith("T02"), "it did not")
             d.gdb.close()           # without a word: a gdb that crashed
             status, text = d.end()
             test("gdb goes away", status == 0 and "the debugger has gone" in text,
                  "status %s: %s" % (status, machine.tail(text, 3)))
+            test("the second is told of", text.count("a second debugger called") == 1,
+                 machine.tail(text, 5))
+
+    def watched(results):
+        """Threads if asked, and a watch."""
+        elf_file = Elf32(kernel)
+        symbol = elf_file.symbols
+
+        def test(name, good, why=""):
+            results.append(check("%s/%s" % (prefix, name), good, why))
+
+        def function_of(address):
+            return max((a, n) for n, a in symbol.items() if a <= address)[1]
+
+        with Debugged(config, ",threads", ["echo", "hi"]) as d:
+            gdb = d.gdb
+            test("one thread before there are any", gdb.ask("qfThreadInfo") == "m1", "?")
+            gdb.breakpoint(symbol["process_exit"])
+            stop = gdb.go()
+            gdb.breakpoint(symbol["process_exit"], False)
+            test("threads", stop.endswith("thread:2;") and gdb.ask("qfThreadInfo") == "m1,2"
+                 and gdb.ask("T2") == "OK" and gdb.ask("T7") == "E22", stop)
+            said = [bytes.fromhex(gdb.ask("qThreadExtraInfo,%d" % n)).decode() for n in (1, 2, 7)]
+            test("what they are", said == ["kernel, pid 0, sleeping", "echo, pid 1, running",
+                                           "the processor"], said)
+            mine = gdb.ask("g")
+            gdb.ask("Hg1")
+            raw = gdb.ask("g")
+            r = {n: raw[8 * i:8 * i + 8] for i, n in enumerate(
+                "eax ecx edx ebx esp ebp esi edi eip eflags cs".split())}
+            eip, esp, ebp = (int.from_bytes(bytes.fromhex(r[n]), "little")
+                             for n in ("eip", "esp", "ebp"))
+            top = symbol["boot_stack_top"]
+            test("one that sleeps", r["eax"] == r["eflags"] == "x" * 8 and r["cs"] == "61000000"
+                 and function_of(eip) == "change_process" and top - 8192 < esp < ebp < top,
+                 "%s, in %s" % (r, function_of(eip)))
+            caller = gdb.read(ebp + 4, 4)
+            test("who called it", function_of(int.from_bytes(caller, "little")) == "schedule",
+                 caller.hex())
+            test("is not changed", gdb.set_register("ebx", 1) == "E22", "it was")
+            gdb.ask("Hg0")
+            test("back to the one that runs", gdb.ask("g") == mine, "another")
+            at = symbol["current"]
+            before = gdb.read(at, 4)
+            test("no watch for reads", gdb.ask("Z3,%x,4" % at) == "" and
+                 gdb.ask("Z2,b0000000,4") == "E14", "an answer")
+            test("watch", gdb.ask("Z2,%x,4" % at) == "OK", "?")
+            stop = gdb.go()
+            after = gdb.read(at, 4)
+            test("watch hits", stop == "T05watch:%x;thread:1;" % at and before != after ==
+                 symbol["kernel_process"].to_bytes(4, "little") and
+                 function_of(gdb.registers()["eip"]) == "change_process",
+                 "%s: %s, then %s" % (stop, before, after))
+            gdb.ask("z2,%x,4" % at)
+            test("to the end", gdb.go() == "W00", "?")
+            status, text = d.end()
+            test("nobody noticed", status == 0 and "hi" in text, machine.tail(text, 3))
 
     def killed(results):
         def test(name, good, why=""):
@@ -979,6 +1045,7 @@ def make_gdb(config):
         results = []
         session(results)
         interrupted(results)
+        watched(results)
         killed(results)
         return results
     return suite

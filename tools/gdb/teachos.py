@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #M:460 What gdb does not know
 #
-# gdb knows one thread: the processor.  TeachOS has processes, and of all but one of them
+# gdb knows one thread, the processor, or with --gdb=...,threads (L:771) one for each process
+# and no more of it than a thread has.  TeachOS has processes, and of all but one of them
 # the registers lie somewhere in memory: four of them and a return address on the
 # process's kernel stack (switch_stacks, G:430), the rest in the frame that the last trap
 # left at its top.  From there everything can be found, for the kernel was compiled with

@@ -151,6 +151,20 @@ static void steps_and_interrupts(void **state)
 	regs->eax = LHCALL_HALT;
 	check(world_exit(w) == STOPS, "HALT is a step");
 	check(world_enter(w) == ENTERS && regs->eip == HANDLER + 0x2000, "and is woken");
+	check(!(stack_word(w, 2) & TF) && (regs->eflags & TF), "the handler is stepped into, and "
+	      "knows nothing of it: %#x", stack_word(w, 2));
+
+	/* Who watches wants the Guest to live; and an entry may be given up and tried again. */
+	w->lg.data->irq_enabled = LGUEST_IF;
+	lg_debug_set(&w->lg, LG_DEBUG_ON | LG_DEBUG_STEP | LG_DEBUG_IRQS);
+	regs->eip = 0x5000;
+	check(world_enter(w) == ENTERS && (regs->eflags & TF), "a step");
+	lg_irq_raise(&w->lg, 0);
+	check(world_enter(w) == ENTERS && regs->eip == HANDLER + 0x2000, "an interrupt, if wished");
+	check(!(stack_word(w, 2) & TF) && (regs->eflags & TF), "no TF in its frame: %#x",
+	      stack_word(w, 2));
+	lg_debug_set(&w->lg, LG_DEBUG_ON);
+	check(world_enter(w) == ENTERS && !(regs->eflags & TF), "no step any more");
 	world_free(w);
 }
 

@@ -627,6 +627,26 @@ def death():
     expect("--death=/dev/full: could not be written: No space left on device" in err, err)
 
 
+# ---- --gdb ----
+
+@test
+def gdb_bad_input():
+    """What the gdb suites with a real Guest do not come to."""
+    _, _, err = run("poweroff", options=["--gdb=0,run,threads"])
+    expect("--gdb=...,threads: kernel.elf has no symbol debugger_threads; gdb will see one thread\n"
+           in err, err)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(1)
+        port = s.getsockname()[1]
+        status, _, err = run("poweroff", options=[f"--gdb={port},run"])
+    expect_is(status, 25, "status")
+    expect(f"--gdb: port {port}: Address already in use; is another Guest" in err, err)
+    status, _, err = run("poweroff", options=["--gdb=thread"])
+    expect_is(status, 2, "status")
+    expect("--gdb=thread: 'thread': expected a port" in err and "'threads'" in err, err)
+
+
 # ---- Disks, and luck ----
 
 def make_disk(name, sectors=8, odd=0):
