@@ -25,6 +25,7 @@ bool lg_trap_has_error(unsigned int vector)
 /* LAB 7.2 END */
 
 /* May the Guest's gate for `vector` be reached without the Host (ABI.md 5.2)? */
+/* LAB 11.1 BEGIN: who may be left out */
 static bool may_be_direct(unsigned int vector)
 {
 	switch (vector) {
@@ -36,6 +37,7 @@ static bool may_be_direct(unsigned int vector)
 	}
 	return vector < 32 || vector == LG_VECTOR_SYSCALL;
 }
+/* LAB 11.1 END */
 
 /* May `int n` find the Guest's own DPL here (ABI.md 5.1)?  Everything else has DPL 0. */
 static bool dpl_is_honoured(unsigned int vector)

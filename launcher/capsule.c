@@ -183,7 +183,7 @@ static const struct net_wish *pack_net(const struct options *o, struct complaint
 			complain(c, STATUS_NO_NETWORK, "--%s=%s: without " LG_DEVICE_PATH " here the "
 				 "Guest runs in a nested machine, and only there this network "
 				 "would be; expected --net=user, or lg.ko to be loaded",
-				 user->kind == NET_RAW ? "net" : "tunnet", user->text);
+				 user->kind < NET_TAP ? "net" : "tunnet", user->text);
 			return NULL;
 		}
 		for (unsigned k = 0; k < user->forwards; k++)

@@ -21,6 +21,7 @@
  *	net.c		a network card, which does not understand a word of what it carries
  *	net_words.c	`--net user,hostfwd=tcp::8080-:80`: what may that mean?
  *	tap.c		a card of this machine's at the other end
+ *	cable.c		or another Guest, on this machine
  *	neighbour.c	or a process that plays the Internet ...
  *	usernet.c	... which is a program of its own
  *	cell.c		what that may ask of the kernel
@@ -118,9 +119,10 @@ struct net_forward {
 };
 
 struct net_wish {
-	enum { NET_USER, NET_RAW, NET_TAP, NET_BRIDGE } kind;
+	enum { NET_USER, NET_RAW, NET_CABLE, NET_TAP, NET_BRIDGE } kind;
 	const char *text;	/* what stood after --net or --tunnet */
 	char name[16];		/* of the card or the bridge */
+	char path[92];		/* NET_CABLE; with the number of a process it fits into sun_path */
 	struct in_addr addr;	/* NET_TAP: of our side */
 	unsigned bits;		/* 1..30 */
 	bool has_mac;
@@ -490,7 +492,7 @@ int net_parse(struct net_wish *w, bool tunnet, const char *text, struct complain
 /* A port could not be opened, and errno was error.  Returns a status. */
 int net_complain_port(const struct net_forward *f, int error, struct complaint *c);
 
-/* ---- tap.c, neighbour.c -------------------------------------------------- */
+/* ---- tap.c, cable.c, neighbour.c ------------------------------------------ */
 
 #define NEIGHBOUR_FD	3	/* where usernet finds its end of the socket */
 
@@ -507,6 +509,8 @@ int net_open(const struct net_wish *w, const char *user, struct net_link *link,
 	     struct complaint *c);
 /* The address of the Guest's card: the one that was wished for, or one of ours. */
 void net_mac(const struct net_wish *w, uint8_t mac[6]);
+/* For NET_CABLE: finds the other end, or waits for it.  Returns 0 and *fd, or a status. */
+int cable_open(const struct net_wish *w, int *fd, struct complaint *c);
 /* Starts usernet, for NET_USER.  Returns 0 and *fd, or a status. */
 int neighbour_start(const struct net_wish *w, const char *user, int *fd, struct complaint *c);
 

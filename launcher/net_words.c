@@ -3,6 +3,7 @@
  *
  *	--net user[,hostfwd=tcp|udp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT]...
  *	--net raw:CARD
+ *	--net cable:PATH
  *	--tunnet IP[/BITS]
  *	--tunnet bridge:NAME
  *
@@ -157,11 +158,19 @@ static int read_net(struct net_wish *w, const char *kind, struct complaint *c)
 		w->kind = NET_USER;
 		return 0;
 	}
+	if (!strncmp(kind, "cable:", 6)) {
+		w->kind = NET_CABLE;
+		if (!kind[6] || strlen(kind + 6) >= sizeof(w->path))
+			return complain(c, STATUS_USAGE, "--net=%s: expected a name of 1 to %zu bytes, "
+					"the same for both Guests", kind, sizeof(w->path) - 1);
+		strcpy(w->path, kind + 6);
+		return 0;
+	}
 	w->kind = NET_RAW;
 	if (!strncmp(kind, "raw:", 4))
 		return read_name(w, kind + 4, "--net", c);
-	return complain(c, STATUS_USAGE, "--net=%s: there is no such network; expected user or "
-			"raw:CARD (a tap is --tunnet)", kind);
+	return complain(c, STATUS_USAGE, "--net=%s: there is no such network; expected user, "
+			"raw:CARD or cable:PATH (a tap is --tunnet)", kind);
 }
 
 static int read_tunnet(struct net_wish *w, char *kind, struct complaint *c)

@@ -65,6 +65,7 @@ void options_help(void)
 "  --tunnet=IP[/BITS]   a tap, a card of this machine's with this address, its wire the Guest's\n"
 "  --tunnet=bridge:NAME the same, plugged into a bridge\n"
 "  --net=raw:CARD       all that passes through CARD, which should have no other user\n"
+"  --net=cable:PATH     a cable to another Guest with the same PATH; waits until that one comes\n"
 "                       (each may end with ',mac=02:00:00:00:00:01')\n"
 "  --rng                a device that gives random numbers\n"
 "  --gdb[=PORT][,run]   let gdb look at the Guest (port %d); the Guest waits for it, ',run': not;\n"

@@ -167,6 +167,9 @@ int net_open(const struct net_wish *w, const char *user, struct net_link *link,
 		return neighbour_start(w, user, &link->fd, c);
 	case NET_RAW:
 		return raw_open(w, link, c);
+	case NET_CABLE:
+		strcpy(link->name, "cable");
+		return cable_open(w, &link->fd, c);
 	default:
 		return tap_open(w, link, c);
 	}

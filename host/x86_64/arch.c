@@ -199,7 +199,12 @@ static void set_real_gate(struct lg_pages *pages, unsigned int vector, const voi
 	pages->idt[vector].high = a >> 32;
 }
 
-/* The stub that takes the short cut is in the gate only while there is one to take. */
+/*
+ * The real gates.  lg_set_syscall: the stub that takes the short cut is in the gate only while
+ * there is one to take (handler 0: there is none).  lg_arch_set_gate: who may use INT n on
+ * this gate, and whether the Switcher delivers it (traps.c).
+ */
+/* LAB 11.2 BEGIN: the way past the Host */
 static void lg_set_syscall(struct lg_pages *pages, u32 handler)
 {
 	pages->syscall_frame.rip = handler;
@@ -207,7 +212,6 @@ static void lg_set_syscall(struct lg_pages *pages, u32 handler)
 		      (const char *)lg_stubs + STUB_SIZE * LG_VECTOR_SYSCALL, 0, 0);
 }
 
-/* Who may use INT n on this gate, and whether the Switcher delivers it (traps.c). */
 void lg_arch_set_gate(struct lguest *lg, unsigned int vector, unsigned int dpl, u32 handler)
 {
 	struct lg_pages *pages = lg->pages;
@@ -226,6 +230,7 @@ void lg_arch_set_gate(struct lguest *lg, unsigned int vector, unsigned int dpl, 
 	pages->idt[vector].low = (pages->idt[vector].low & ~GATE_DPL) |
 				 (u64)dpl << GATE_DPL_SHIFT;
 }
+/* LAB 11.2 END */
 
 static void build_descriptors(struct lg_pages *pages)
 {

@@ -156,7 +156,7 @@ def do_handout(o):
     if variant.needed(seed):
         words = [os.path.abspath(w) if w == o.dest else w for w in o.words]
         return variant.run(seed, words, ())
-    status = handout.make(Tree(), o.dest, o.first, seed, not o.no_proof)
+    status = handout.make(Tree(), o.dest, o.first, seed, not o.no_proof, hosts=not o.no_hosts)
     if not status:
         print("the handout is in %s, with seed %s" % (o.dest, seed))
     return status
@@ -177,6 +177,42 @@ def do_grade_all(o):
     lab = the_lab(o.lab)
     out = o.out or os.path.join(BUILD, "labs", "grades", "lab%d" % lab.lab)
     return staff.grade_all(lab, o.dir, o.jobs, out, o.seed)
+
+
+def do_fight(o):
+    """Red team, to practise: your Guest against the bad Hosts that are here."""
+    from . import redteam
+    tree = Tree()
+    e = next(e for e in tree.exercises.values()
+             if any(redteam.is_redteam(t.test) for t in e.tests))
+    known = redteam.Hosts(e.lab).names()
+    for name in o.hosts:
+        if name not in known:
+            raise LabError("there is no Host '%s' here; expected one of %s"
+                           % (name, ", ".join(known)))
+    elf = os.path.join(TOP, "labs", "evil.elf")
+    why = redteam.runs_of(tree.mine(e))[1] or redteam.build_guest(tree.mine(e), elf)
+    if why:
+        raise LabError(why)
+    print("labs/evil.elf is built: ./launcher 16 evil.elf [ARGUMENTS]")
+    found = redteam.try_evil(e, tree.mine(e), [redteam.PREFIX + n for n in o.hosts or known])
+    for t in e.tests:
+        v = found.get(t.test)
+        if v:
+            print("%s %-14s %s" % (grading.paint("32" if v.word == "PASS" else "2", {
+                "PASS": "beaten ", "FAIL": "stands "}.get(v.word, v.word)),
+                t.test[len(redteam.PREFIX):], v.why))
+            if v.word == "FAIL":
+                print("        %-14s rumour has it: %s" % ("", t.expect.split(": ")[-1]))
+    print("%d of %d Hosts beaten; %d lines" % (
+        sum(1 for v in found.values() if v.word == "PASS"), len(found),
+        redteam.lines_of(tree.mine(e))))
+    return 0 if all(v.word != "ERROR" for v in found.values()) else 1
+
+
+def do_judge(o):
+    from . import projects
+    return projects.run(o)
 
 
 def do_progress(o):
@@ -243,6 +279,13 @@ def main(arguments):
     p = command("hint", lambda o: hints.show(o.code), "what a code means, one step at a time")
     p.add_argument("code")
     command("progress", do_progress, "how far you are")
+    p = command("fight", do_fight, "lab 11: your evil Guest against the bad Hosts")
+    p.add_argument("hosts", nargs="*", metavar="HOST", help="only these")
+    p = command("judge", do_judge, "lab 11: what a project of your own is worth")
+    p.add_argument("project", help="snapshot, faults or linux")
+    p.add_argument("--module", metavar="FILE", help="this lg.ko, not the built one")
+    p.add_argument("--launcher", metavar="FILE", help="this Launcher")
+    p.add_argument("--kernel", metavar="FILE", help="this bzImage")
     command("submit", do_submit, "pack a lab, and check the packet", True)
     command("has", do_has, "status 0 if a lab has exercises", True)
     command("markers", do_markers, "are all markers and manifests in order?")
@@ -268,6 +311,7 @@ def main(arguments):
                    help="labs below this one keep their solutions")
     p.add_argument("--seed")
     p.add_argument("--no-proof", action="store_true", help="do not build it and run its stubs")
+    p.add_argument("--no-hosts", action="store_true", help="without the bad Hosts of lab 11")
     p = command("autograder", do_autograder, "staff: the zip for Gradescope", True)
     p.add_argument("--to")
     p.add_argument("--seed", type=int)

@@ -53,7 +53,7 @@ def compose(tree, place, kinds, student):
     folders = sorted({f for k in kinds for f in NEEDS[k]})
     texts, objects = {}, {k: [] for k in kinds}
     for path in sorted({e.file for e in tree.exercises.values()}):
-        kind = KIND[path.split("/")[0]]
+        kind = KIND.get(path.split("/")[0])
         if kind in kinds:
             text, more = tree.with_reference(path, student, kind)
             texts[path] = text

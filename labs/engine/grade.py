@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 
-from . import guests, questions, sandbox, unit
+from . import guests, questions, redteam, sandbox, unit
 from .labs import BUILD
 from .outcome import ERROR, FAIL, PASS, SKIP, TIMEOUT, Line, Verdict
 
@@ -23,6 +23,7 @@ class Report:
     def __init__(self, lab, seed, path=None, who=""):
         self.lab, self.seed, self.path, self.who = lab, seed, path, who
         self.lines, self.asked, self.notes = [], [], []
+        self.metrics = {}       # counted for the leaderboard; no points
         self.begun = time.time()
         self.complete = False
         self.write()
@@ -34,7 +35,7 @@ class Report:
     @property
     def score(self):
         points = sum(l.points for l in self.lines) + sum(a.points for a in self.asked)
-        return round(points, 3)
+        return round(min(points, self.lab.points), 3)   # where one may choose: no more
 
     @property
     def errors(self):
@@ -74,6 +75,7 @@ class Report:
                 "stdout_visibility": "hidden", "tests": tests,
                 "extra_data": {"lab": self.lab.lab, "seed": str(self.seed), "who": self.who,
                                "max_score": self.lab.points, "complete": self.complete,
+                               "metrics": self.metrics,
                                "errors": len(self.errors), "sandbox": sandbox.level()}}
 
     def write(self):
@@ -138,6 +140,8 @@ def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=Tr
                 verdicts[(e.id, name)] = v
     if not units_only:
         in_the_machine(lab, tree, tried, texts, verdicts, tests_of)
+        red_team(tried, texts, verdicts, tests_of)
+        report.metrics = metrics_of(verdicts, texts)
     for e in lab.exercises:
         for t in tests_of(e):
             v = verdicts.get((e.id, t.test))
@@ -169,7 +173,8 @@ def in_the_machine(lab, tree, tried, texts, verdicts, tests_of):
     """
     ready = []
     for e in tried:
-        mine = [t for t in tests_of(e) if unit.is_guest(t.test)]
+        mine = [t for t in tests_of(e) if unit.is_guest(t.test)
+                and not redteam.is_redteam(t.test)]
         failed = [t for t in tests_of(e) if not unit.is_guest(t.test)
                   and verdicts[(e.id, t.test)].word not in (PASS, SKIP)]
         if failed:
@@ -211,6 +216,29 @@ def in_the_machine(lab, tree, tried, texts, verdicts, tests_of):
             verdicts.update({(e.id, n): found[n] for n in mine})
 
 
+def red_team(tried, texts, verdicts, tests_of):
+    """Guests of the students' own, against Hosts that are broken."""
+    for e in tried:
+        mine = [t.test for t in tests_of(e) if redteam.is_redteam(t.test)]
+        if mine:
+            for name, v in redteam.try_evil(e, texts[e.id], mine).items():
+                verdicts[(e.id, name)] = v
+
+
+def metrics_of(verdicts, texts):
+    """What the Host counted for those who passed, and the size of what they wrote."""
+    found = {}
+    for v in verdicts.values():
+        if v.word == PASS:
+            found.update(v.metrics)
+    beaten = [i for i, name in verdicts if redteam.is_redteam(name)
+              and verdicts[i, name].word == PASS]
+    if beaten:
+        found["hosts"] = len(beaten)
+        found["lines"] = redteam.lines_of(texts[beaten[0]])
+    return found
+
+
 def before(one, other):
     return [int(x) for x in one.split(".")] < [int(x) for x in other.split(".")]
 
@@ -223,6 +251,9 @@ def paint(code, text):
     return "\033[%sm%s\033[0m" % (code, text)
 
 
+METRICS = {"hosts": "Hosts beaten", "lines": "lines of code in your Guest",
+           "exits_per_syscall": "exits to the Host for one system call",
+           "fills_per_fork": "shadow entries filled for one fork"}
 COLOURS = {PASS: "32", FAIL: "31", TIMEOUT: "35", ERROR: "33", SKIP: "2"}
 
 
@@ -255,6 +286,10 @@ def screen(report, units_only=False):
                 print("         log       %s" % l.log_file)
             if l.verdict.word != ERROR:
                 print("         hint      make hint %s" % l.hint)
+    for name, value in sorted(report.metrics.items()):
+        print("\n     %s: %g" % (METRICS.get(name, name), value), end="")
+    if report.metrics:
+        print()
     for a in report.asked:
         print("\n%s  question  %g of %g points  %s" % (a.id, a.points, a.most, a.said))
     print()

@@ -30,7 +30,7 @@ from lib import machine  # noqa: E402
 from lib.verdict import Broken, Overdue  # noqa: E402
 
 GUEST_KEYS = {"inmates", "kernels", "runs", "beside", "judge", "program", "arguments", "status",
-              "output", "options", "prepare", "after", "memory", "patience"}
+              "output", "options", "prepare", "after", "memory", "patience", "pair"}
 KERNELS = ("teachos.elf", "teachos-pae.elf")
 
 
@@ -281,7 +281,14 @@ class Plan:
                 small(self.nonce))) for a in guest["arguments"]]
         for k, arguments in enumerate(runs):
             ident = "%d.%s.%d" % (len(self.steps), name, k)
+            if guest.get("options") and name not in KERNELS:
+                one.options = guest["options"] + " "
             command = one.command(arguments)
+            if guest.get("pair"):       # the same inmate once more, at the same time
+                options, words = guest["pair"]
+                other = one.command(words).replace(one.options, options + " ", 1)
+                command = "%s >/tmp/pair 2>&1 & p=$!; %s; s=$?; kill $p; wait $p 2>/dev/null; " \
+                    "(exit $s)" % (other, command)
             judge = guest.get("judge")
             if judge:
                 command = command.replace("/bin/launcher",
@@ -304,6 +311,9 @@ class Plan:
                                 else step.output, step.status)
                 if not why and judge:
                     why = self.ask(test, judge, step)
+                    if isinstance(why, dict):       # it passed, and something was counted
+                        found[test].metrics.update(why)
+                        why = None
                 if not why and not self.heart and \
                         (step.guests, step.pinned, step.tables) != ("0", "0", "0"):
                     why = "the Host still holds %s guests, %s pages, %s tables" % (

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import markers, questions, reference
+from . import markers, questions, redteam, reference
 from .labs import TOP, LabError, load_all, read_text
 
 
@@ -28,7 +28,7 @@ def tracked(top):
     return found
 
 
-def make(tree, dest, first, seed, prove=True, say=print):
+def make(tree, dest, first, seed, prove=True, say=print, hosts=True):
     """first: labs below this number keep their solutions.  -> exit status"""
     if tree.is_handout:
         raise LabError("this tree is a handout already; handouts are made from the course's tree")
@@ -53,7 +53,7 @@ def make(tree, dest, first, seed, prove=True, say=print):
             os.symlink(os.readlink(source), to)
             continue
         shutil.copy(source, to)
-        if path.split("/")[0] in markers.FOLDERS and markers.is_source(path):
+        if markers.may_have(path):
             text = read_text(source)
             new = markers.splice(text, path, stubs)
             if new != text:
@@ -71,6 +71,8 @@ def make(tree, dest, first, seed, prove=True, say=print):
     reference.make(tree, open_ones, os.path.join(dest, "labs", "reference"))
     say("the reference is in labs/reference, as objects for Linux %s" % json.loads(read_text(
         os.path.join(dest, "labs", "reference", "index.json")))["release"])
+    if hosts:
+        redteam.hand_out(open_ones, dest)
     repository(dest)
     leaks = search(tree, open_ones, dest)
     for leak in leaks[:20]:

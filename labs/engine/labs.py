@@ -17,9 +17,10 @@ STEPS = ("question", "pointer", "sketch")
 
 # Keys and whether they must be there.
 LAB_KEYS = {"lab": 1, "title": 1, "part": 1, "points": 1, "hours": 1, "read": 1, "artefacts": 1,
-            "show": 1, "programs": 0, "guests": 0, "exercises": 1, "hints": 1, "questions": 0}
+            "show": 1, "programs": 0, "guests": 0, "exercises": 1, "hints": 1, "questions": 0,
+            "choice": 0}
 EXERCISE_KEYS = {"id": 1, "name": 1, "file": 1, "functions": 1, "write": 1, "contract": 1,
-                 "tests": 1, "mutants": 1}
+                 "tests": 1, "mutants": 1, "or": 0}
 TEST_KEYS = {"test": 1, "points": 1, "hint": 1, "expect": 1, "hints": 0, "hidden": 0, "of": 0,
              "notices": 0}
 # labN/hidden/hidden.json: tests that only the grading sees.
@@ -27,7 +28,8 @@ HIDDEN_KEYS = {"tests": 1, "visibility": 0, "programs": 0, "guests": 0}
 HIDDEN_TEST_KEYS = {"exercise": 1, "test": 1, "takes": 1, "points": 1, "expect": 1, "notices": 1,
                     "hint": 0, "visibility": 0, "of": 0}
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
-MUTANT_KEYS = {"name": 1, "wrong": 1, "from": 0, "to": 0, "file": 0, "killed_by": 1, "hint": 1}
+MUTANT_KEYS = {"name": 1, "wrong": 1, "from": 0, "to": 0, "file": 0, "killed_by": 1, "hint": 1,
+               "passes": 0}
 
 
 class LabError(Exception):
@@ -72,7 +74,8 @@ class Lab(Record):
             raise LabError("%s: an exercise is there twice: %s" % (where, ", ".join(ids)))
         total = sum(t.points for e in self.exercises for t in e.tests)
         total += sum(q["points"] for q in (self.questions or {}).get("ask", []))
-        if abs(total - self.points) > 1e-9:
+        # choice: the student picks, and more than `points` earns no more.
+        if (total < self.points) if self.choice else abs(total - self.points) > 1e-9:
             raise LabError("%s: the tests and questions have %g points together; expected %g"
                            % (where, total, self.points))
         for code, steps in self.hints.items():
@@ -155,6 +158,11 @@ class Exercise(Record):
             if m.killed_by not in names:
                 raise LabError("%s: mutant %s is to be killed by '%s'; expected one of %s"
                                % (where, m.name, m.killed_by, ", ".join(names)))
+
+    @property
+    def files(self):
+        """Where the region may be: 'or' names another file (another language)."""
+        return [self.file] + ([self.__dict__["or"]] if self.__dict__["or"] else [])
 
     @property
     def stub_path(self):

@@ -13,7 +13,7 @@ functions, and an exercise has one region.  Everything odd is an error with file
 import os
 import re
 
-FOLDERS = ("host", "launcher", "switcher", "teachos", "include")
+FOLDERS = ("host", "launcher", "switcher", "teachos", "include", "labs/lab11/evil")
 SUFFIXES = (".c", ".h", ".asm", ".inc", ".S", ".py", ".sh", ".mk")
 NAMES = ("Makefile", "Kbuild")
 
@@ -35,6 +35,11 @@ class Region:
         self.begin = begin      # line number of the BEGIN marker, from 1
         self.end = None
         self.text = ""          # all lines between the markers
+
+
+def may_have(path):
+    """Is it a source in one of the folders?"""
+    return path.startswith(tuple(f + "/" for f in FOLDERS)) and is_source(path)
 
 
 def is_source(path):

@@ -5,11 +5,12 @@ mistake is caught by the test that is named for it, with the hint that is named 
 """
 
 import concurrent.futures
+import importlib.util
 import os
 import re
 import sys
 
-from . import guests, unit
+from . import guests, redteam, unit
 from .labs import TOP, LabError
 from .outcome import PASS, SKIP
 
@@ -29,9 +30,16 @@ class Row:
         e = self.exercise
         self.verdicts = unit.try_exercise(e, tree, self.text, seed)
         # The reference's Guests are tried for the whole lab; a stub fails in user space, and
-        # is not booted.
+        # is not booted, unless the exercise has nothing else.
         wanted = [t for t in self.claims() if unit.is_guest(t)]
-        if wanted and with_guests:
+        if self.name == "stub" and all(unit.is_guest(t.test) for t in e.tests):
+            wanted = [t.test for t in e.tests]
+        if not with_guests:
+            wanted = []
+        if any(redteam.is_redteam(t.test) for t in e.tests):
+            if with_guests:
+                self.verdicts.update(redteam.try_evil(e, self.text, [t.test for t in e.tests]))
+        elif wanted:
             self.verdicts.update(guests.try_guests(e.lab, tree, {e.id: self.text}, wanted))
         self.judge(with_guests)
 
@@ -70,6 +78,13 @@ class Row:
                     killer, v.word, "killed by " + ", ".join(killers) if killers else
                     "no test notices")
             else:
+                if self.mutant.passes is not None:
+                    scored = sorted(n for n, x in self.verdicts.items() if x.word == PASS)
+                    if scored != sorted(self.mutant.passes):
+                        self.problem = "it passes %s; expected %s" % (
+                            ", ".join(scored) or "nothing", ", ".join(self.mutant.passes) or
+                            "nothing")
+                        return
                 hint = e.hint_for(tests[killer], v.why + "\n" + v.log)
                 if hint != self.mutant.hint:
                     self.problem = "%s shows hint %s, expected %s (seen: %s)" % (
@@ -105,6 +120,30 @@ def others(path, numbers):
     return [row for row in rows if int(row[2:].split(".")[0]) not in numbers]
 
 
+def doubles(lab, with_guests):
+    """The judges of open projects, and whether they can tell right from wrong."""
+    path = os.path.join(lab.folder, "hidden", "doubles.py")
+    if not os.path.exists(path):
+        return 0
+    spec = importlib.util.spec_from_file_location("doubles%d" % lab.lab, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    bad = tried = 0
+    print("\nthe judges of projects")
+    for project, name, wrong, points, word, judge in module.ALL:
+        if project == "snapshot" and not with_guests:
+            continue
+        j, tried = judge(), tried + 1
+        fine = j.points == points and any(word in line for line in j.seen)
+        print("   %-9s %-10s %g of %g  %s" % (project, name, j.points, j.most, wrong))
+        if not fine:
+            bad += 1
+            print("      PROBLEM: expected %g points and '%s'; it said\n         %s" % (
+                points, word, "\n         ".join(j.seen)))
+    print("%d doubles, %d problem%s" % (tried, bad, "" if bad == 1 else "s"))
+    return 1 if bad else 0
+
+
 def run(labs, tree, seed, with_guests=True, only=None, write=False):
     """Prints the matrix; -> exit status."""
     if tree.is_handout:
@@ -114,6 +153,9 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         unit.prepare(lab, tree)
         rows = [r for r in rows_of(lab, tree)
                 if not only or only in ("%s-%s" % (r.exercise.id, r.name), r.exercise.id)]
+        if only == "doubles":
+            status |= doubles(lab, with_guests)
+            continue
         if not rows:
             raise LabError("there is no mutant %s in lab %d; expected an exercise such as %s, or "
                            "a mutant such as %s-%s" % (
@@ -150,6 +192,8 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         print("\nlab %d: %d mutants, %d exercises, %d problem%s"
               % (lab.lab, sum(1 for r in rows if r.mutant), len(lab.exercises), bad,
                  "" if bad == 1 else "s"))
+        if not only:
+            status |= doubles(lab, with_guests)
     if write and not status and not only:
         path = os.path.join(TOP, "labs", "KILLS.md")
         table = others(path, {lab.lab for lab in labs}) + table

@@ -131,7 +131,8 @@ def kernel_objects(exercises, variants, place, index):
         return {}
     out = os.path.join(place, "kernel")
     shutil.copytree(os.path.join(TOP, "host"), out)
-    names = {e.id: "exercise_%s" % e.id.replace(".", "_") for e in mine}
+    names = {e.id: "%sexercise_%s" % (e.file[len("host/"):e.file.rindex("/") + 1],
+                                      e.id.replace(".", "_")) for e in mine}
     for e in mine:
         put(os.path.join(out, names[e.id] + ".c"), variants[e.id].encode())
     put(os.path.join(out, "Kbuild"), ("obj-m := %s\nccflags-y := -I$(src) -I%s/include -w\n" % (
@@ -176,7 +177,7 @@ def solution_lines(tree, exercises):
                     text = f.read()
             except (UnicodeDecodeError, OSError):
                 continue
-            if path.split("/")[0] in markers.FOLDERS and markers.is_source(path):
+            if markers.may_have(path):
                 text = markers.splice(text, path, {e.id: "" for e in exercises})
             outside.append(text)
     outside, found = "\n".join(outside), {}

@@ -69,6 +69,28 @@ def find(folder):
     return found
 
 
+ORDER = (("hosts", -1, "Hosts beaten"), ("lines", 1, "lines"),
+         ("exits_per_syscall", 1, "exits a syscall"), ("fills_per_fork", 1, "fills a fork"))
+
+
+def leaderboard(results):
+    """The class, ordered by what was counted: most Hosts, then fewest lines."""
+    about = {n: r["extra_data"].get("metrics") or {} for n, r in results.items()}
+    names = [n for n in about if about[n]]
+    if not names:
+        return []
+
+    def place(name):
+        return [sign * about[name][key] if key in about[name] else float("inf")
+                for key, sign, _ in ORDER]
+    lines = ["", "     " + " ".join("%15s" % title for _, _, title in ORDER)]
+    for k, name in enumerate(sorted(names, key=lambda n: (place(n), n)), 1):
+        lines.append("%3d. " % k + " ".join(
+            "%15s" % ("%g" % about[name][key] if key in about[name] else "-")
+            for key, _, _ in ORDER) + "  " + name)
+    return lines + [""]
+
+
 def grade_all(lab, folder, jobs, out, seed, say=print):
     """One process for each submission; -> status"""
     found = find(folder)
@@ -118,5 +140,7 @@ def grade_all(lab, folder, jobs, out, seed, say=print):
     with open(os.path.join(out, "grades.json"), "w", encoding="utf-8") as f:
         json.dump({"lab": lab.lab, "results": results}, f, indent=1, sort_keys=True)
         f.write("\n")
+    for line in leaderboard(results):
+        say(line)
     say("%d submissions: %s" % (len(results), os.path.join(out, "grades.csv")))
     return 1 if any(r["extra_data"].get("errors") for r in results.values()) else 0

@@ -107,12 +107,16 @@ class Submission:
     def regions(self, lab, tree):
         """{exercise id: text, or the error that says why not}"""
         found = {}
-        for path in sorted({e.file for e in lab.exercises}):
-            mine = [e for e in lab.exercises if e.file == path]
+        for first in sorted({e.file for e in lab.exercises}):
+            mine = [e for e in lab.exercises if e.file == first]
+            path = first
             try:
-                text = self.text(path)
+                for path in mine[0].files:
+                    text = self.text(path)
+                    if text is not None:
+                        break
                 if text is None:
-                    raise LabError("%s is not in the submission" % path)
+                    raise LabError("%s is not in the submission" % first)
                 there = {r.exercise: r.text for r in markers.parse(text, path,
                                                                    set(tree.exercises))}
                 for e in mine:
@@ -141,7 +145,7 @@ class Submission:
 
 def pack(lab, tree, to):
     """Write the archive of one lab.  -> names in it"""
-    names = sorted({e.file for e in lab.exercises})
+    names = sorted({tree.regions[e.id].path for e in lab.exercises})
     for extra in ("answers.txt", "time.txt"):
         path = "labs/lab%d/%s" % (lab.lab, extra)
         if os.path.exists(os.path.join(tree.top, path)):

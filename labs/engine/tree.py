@@ -69,7 +69,7 @@ class Tree:
             if not region:
                 raise LabError("%s: there is no LAB %s BEGIN in the sources; expected it in %s"
                                % (e.where, e.id, e.file))
-            if region.path != e.file:
+            if region.path not in e.files:
                 raise LabError("%s: LAB %s is in %s, but lab.json says %s"
                                % (e.where, e.id, region.path, e.file))
         self._text = {}

@@ -264,7 +264,7 @@ def names_of(exercise, program, tree):
 
 
 def is_guest(test):
-    return test.split("/", 1)[0] in ("guest", "hostile")
+    return test.split("/", 1)[0] in ("guest", "hostile", "redteam")
 
 
 def in_program(test):

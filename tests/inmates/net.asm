@@ -128,12 +128,18 @@ main:
 	stosw
 	mov	eax, [gateway]
 	stosd
-	mov	ecx, ARP_END
+	; Asked once a second: a neighbour may still be on its way to its first buffer.
+	mov	dword [patience], 1
+.who:	mov	ecx, ARP_END
 	call	send
 .arp:	call	receive
 	test	ecx, ecx
-	jz	.silence
-	cmp	word [esi + TYPE], ETH_ARP
+	jnz	.came
+	inc	dword [asked]
+	cmp	dword [asked], 20
+	jb	.who
+	jmp	.silence
+.came:	cmp	word [esi + TYPE], ETH_ARP
 	je	.isarp
 	call	give_back
 	jmp	.arp
@@ -165,6 +171,8 @@ main:
 	rep	movsb
 	pop	esi
 	call	give_back
+
+	mov	dword [patience], 20
 
 	; Pings: each with its own number and its own bytes.
 .ping:	mov	esi, their_mac
@@ -243,6 +251,7 @@ main:
 ; ---- One who answers --------------------------------------------------------------------
 
 neighbour:
+	mov	dword [patience], 20
 	SAY	"# listening"
 .next:	call	receive
 	test	ecx, ecx
@@ -357,7 +366,7 @@ send:
 .gone:	popad
 	ret
 
-; esi: the next frame that came, ecx: its bytes; ecx 0 if none comes in twenty seconds.
+; esi: the next frame that came, ecx: its bytes; ecx 0 if none comes in [patience] seconds.
 receive:
 	push	eax
 	push	ebx
@@ -365,7 +374,7 @@ receive:
 	push	edi
 	mov	edi, [inq]
 	mov	edx, [irq_count]
-	add	edx, 20
+	add	edx, [patience]
 .wait:	mov	dword [lg + lgd.irq_enabled], 0
 	mov	ax, [taken]
 	cmp	ax, [edi + 0x2000 + 2]
@@ -449,6 +458,8 @@ outq:	resd	1
 head:	resd	1
 pings:	resd	1
 answers: resd	1
+asked:	resd	1
+patience: resd	1
 wrong:	resd	1
 taken:	resw	1
 mac:	resb	6

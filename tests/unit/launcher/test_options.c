@@ -97,15 +97,20 @@ static void networks(void **state)
 	assert_int_equal(parse("--net raw:eth0,mac=02:00:00:00:00:00 k"), 0);
 	assert_int_equal(o.net[0].kind, NET_RAW);
 	assert_string_equal(o.net[0].name, "eth0");
+	assert_int_equal(parse("--net=cable:/tmp/c,mac=02:00:00:00:00:00 k"), 0);
+	assert_int_equal(o.net[0].kind, NET_CABLE);
+	assert_string_equal(o.net[0].path, "/tmp/c");
 }
 
 #define FWD "--net=user,hostfwd="
+#define TENTH "0123456789"
+#define CABLE TENTH TENTH TENTH TENTH TENTH TENTH TENTH TENTH TENTH "01"
 #define TEN FWD "tcp::1-:1,hostfwd=tcp::2-:1,hostfwd=tcp::3-:1,hostfwd=tcp::4-:1,hostfwd=tcp::5-:1"
 
 static void bad_networks(void **state)
 {
 	static const struct { const char *line, *says; } bad[] = {
-		{ "--net=usr", "--net=usr: there is no such network; expected user or raw:CARD" },
+		{ "--net=usr", "--net=usr: there is no such network; expected user, raw:CARD or" },
 		{ "--net=", "needs a value" },
 		{ "--net=,", "--net=: there is no such network" },
 		{ "--net=User", "no such network" },
@@ -113,6 +118,9 @@ static void bad_networks(void **state)
 		{ "--net=user,", "'' is nothing that --net=user knows" },
 		{ "--net=user,hostfw=tcp::80-:80", "'hostfw=tcp::80-:80' is nothing" },
 		{ "--net=user,hostfwd", "'hostfwd' is nothing" },
+		{ "--net=cable:", "expected a name of 1 to 91 bytes" },
+		{ "--net=cable:" CABLE, "expected a name of 1 to 91 bytes" },
+		{ "--net=cable:c,ro", "'ro' is nothing" },
 		{ "--net=raw:", "'': expected a name of 1 to 15 letters" },
 		{ "--net=raw:../eth0", "expected a name" },
 		{ "--net=raw:abcdefghijklmnop", "expected a name" },

@@ -1,0 +1,5 @@
+; SPDX-License-Identifier: MIT
+; Never ends.
+%include "lib.inc"
+main:
+	jmp	$
