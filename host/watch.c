@@ -69,6 +69,10 @@ void lg_watch_weigh(struct lg_guest *g)
 		lg_arch_section_end(g, interrupt);
 	}
 	WARN_ON_ONCE(!good);
+	/* What came in between was not the Guest's. */
+	memset(lg->stats.exit_vector, 0, sizeof(lg->stats.exit_vector));
+	lg->stats.scalar[LG_STAT_irq_exits] = lg->stats.scalar[LG_STAT_nmi_exits] = 0;
+	lg->pages->nmi_switcher = lg->pages->entry_aborts = 0;
 }
 /*:*/
 

@@ -52,6 +52,7 @@ struct serving {			/* a thread of the Launcher, and what it is at */
 	int pid;
 	uint64_t since;			/* 0: nothing */
 	unsigned queue;
+	char device[24];		/* whose it is, by what it served first; "": not known */
 };
 
 static struct {
@@ -557,6 +558,20 @@ static void on_kill(struct trace_writer *w, const struct trace_event *ev)
 	args_end(w);
 }
 
+/* A thread of one device has its name; one that serves several is the porter. */
+static void name_thread(struct trace_writer *w, struct serving *t, const char *queue)
+{
+	char device[24], name[48];
+
+	snprintf(device, sizeof(device), "%.*s", (int)strcspn(queue, ","), queue);
+	if (w->live || t->pid == w->main_pid || !strcmp(t->device, device) ||
+	    !strcmp(t->device, "porter"))
+		return;
+	snprintf(t->device, sizeof(t->device), "%s", t->device[0] ? "porter" : device);
+	snprintf(name, sizeof(name), "Launcher, %s", t->device);
+	name_track(w, t->pid, name, 10 + (int)(t - s.thread));
+}
+
 static void serves(struct trace_writer *w, const struct trace_event *ev, unsigned gpa)
 {
 	struct serving *t = thread_of(w, ev->pid);
@@ -566,6 +581,7 @@ static void serves(struct trace_writer *w, const struct trace_event *ev, unsigne
 			continue;
 		t->since = ev->tsc;
 		t->queue = i;
+		name_thread(w, t, s.queue[i].name);
 		if (w->live)
 			live(w, ev->tsc, "Launcher", "serves %s", s.queue[i].name);
 	}

@@ -258,9 +258,18 @@ def make_map(config):
             if browser:
                 _, dom = run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
                               "--user-data-dir=" + os.path.join(folder, "browser"),
-                              "file://" + page], 90)
-                test("html", "0x%08x (current)" % moments["map.live"][-1]["cr3"] in dom
+                              "file://" + page + "#page=40004000"], 90)
+                last = moments["map.live"][-1]
+                test("html", "0x%08x (current)" % last["cr3"] in dom
                      and "2: " in dom, "no roots in it: %s" % dom[-300:])
+                cells = "%d %d %d" % (len(pages(last)) + (-last["reserved"] % 2**32 >> 12),
+                                      last["limit"] >> 12, sum(n for _, _, n, _ in last["pinned"]))
+                test("html: cells", 'data-ready="%s"' % cells in dom, "expected %s: %s" % (
+                    cells, re.findall('data-ready="[^"]*"', dom)))
+                says = "0x40004000: Guest-physical 0x%08x, writable, for ring 3, Host-physical " \
+                    "%#x" % (LAID_OUT[4][1], host_of(last, LAID_OUT[4][1]))
+                test("html: a page", says in dom, "expected '%s': %s" % (
+                    says, re.findall('id="says">([^<]*)<', dom)))
             else:
                 results.append(Result(prefix + "/html", SKIP, "there is no chromium here"))
 

@@ -72,6 +72,67 @@ def compare(name, trace, stats):
     return wrong
 
 
+def as_printed(trace):
+    """What lg_trace.h prints of an event, from our file: (event, fields) in order."""
+    regs, rows = {}, []
+    for e in trace.events:
+        a = e.get("args", {})
+        if e.get("cat") == "stay":
+            regs.update(a["regs"])
+            rows.append(("exit", a["vector"], int(a.get("error", "0"), 16)) + tuple(
+                int(regs[r], 16) for r in ("cs", "eip", "esp", "eflags")))
+        elif e.get("cat") == "hypercall":
+            given = [int(v, 16) for k, v in a.items() if k not in ("n", "number", "ring")]
+            rows.append(("hypercall", a["number"], a["ring"], given))
+        elif e.get("cat") == "fault":
+            rows.append(("page_fault",) + tuple(int(a[k], 16) for k in (
+                "gva", "error", "directory", "pte", "shadow_was", "shadow")))
+        elif e.get("cat") == "inject":
+            rows.append(("inject", a["vector"], int(a["error"], 16),
+                         int(a["handler"].split(":")[1], 16)))
+        elif e.get("cat") == "irq":
+            rows.append(("irq", a["irq"], a["again"]))
+    return rows
+
+
+def from_the_kernel(text):
+    """The same, from the lines of /sys/kernel/tracing/trace."""
+    rows = []
+    for event, rest in re.findall(r"^lguest_(\w+): (.*)$", text, re.M):
+        word = rest.split()
+        field = {k: int(v, 0) for k, v in zip(word, word[1:]) if re.match(r"^(0x)?[0-9a-f]+$", v)
+                 and re.match(r"^[a-z]", k)}
+        if event == "exit" and field["trap"] != 0x200:
+            rows.append(("exit",) + tuple(field[k] for k in (
+                "trap", "error", "cs", "eip", "esp", "eflags")))
+        elif event == "hypercall":
+            m = re.match(r"(\d+) \((.*)\)(.*)$", rest)
+            rows.append(("hypercall", int(m.group(1)), "ring" in m.group(3),
+                         [int(v, 0) for v in m.group(2).split(", ")]))
+        elif event == "page_fault":
+            was, now = re.search(r"shadow (\S+) -> (\S+)", rest).groups()
+            rows.append(("page_fault",) + tuple(field[k] for k in (
+                "gva", "error", "directory", "pte")) + (int(was, 0), int(now, 0)))
+        elif event == "inject":
+            rows.append(("inject", field["vector"], field["error"], field["handler"]))
+        elif event == "irq":
+            rows.append(("irq", field["irq"], "already" in rest))
+    return rows
+
+
+def event_for_event(trace, text):
+    """-> a complaint, or None"""
+    ours, theirs = as_printed(trace), from_the_kernel(text)
+    for k, (a, b) in enumerate(zip(ours, theirs)):
+        if a[0] == b[0] == "hypercall":     # we name as many arguments as there are
+            b = b[:3] + (b[3][:len(a[3])],)
+        if a != b:
+            return "event %d: %s in the file, %s printed by the kernel" % (k, a, b)
+    if len(ours) != len(theirs) or len(ours) < 200 or len({r[0] for r in ours}) < 4:
+        return "%d events in the file, %d printed by the kernel" % (len(ours), len(theirs))
+    return None
+
+
 def well_formed(name, trace):
     """What every such file must be like.  -> list of complaints"""
     wrong = []
@@ -155,6 +216,11 @@ def judge(prefix, found, output, short):
                  for e, n in end.items() if e.startswith("lguest_")
                  and str(n) != (text("tracefs " + e) or "0")]
         add("tracefs", not wrong and end["lguest_exit"] > 1000, "; ".join(wrong) or "no exits")
+    try:
+        wrong = event_for_event(Trace(found["linear.json"]), found["linear.events"])
+    except (KeyError, ValueError) as error:
+        wrong = "no trace: %r" % error
+    add("event for event", not wrong, wrong)
     if "console" in traces:
         kicks = [e for e in traces["console"].of("arrow", "f") if e["name"] == "kick"]
         served = [e for e in traces["console"].of("device") if e["name"].startswith("console")]

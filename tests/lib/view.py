@@ -84,7 +84,7 @@ def record(config, folder):
              for n in ("paging2", "console")]
     paths = {n: os.path.join(folder, n) for n in ("t.json", "t.stats")}
     outcome = nested(config, ["sh", "-c", "launcher --trace=/root/t.json --stats=/root/t.stats "
-                              "paging2.elf"], files=files, patience=60,
+                              "paging2.elf"], files=files, patience=120,
                      collect=[("/root/" + n, p) for n, p in paths.items()])
     texts = []
     for p in paths.values():
@@ -168,6 +168,14 @@ def make_view(config):
             add("faults", faults.get("the Guest's: not present") == stats["fault_absent"] > 0
                 and faults.get("the Guest's: not allowed") == stats["fault_protection"],
                 "the page says %s" % faults)
+            rows = rows_of(browse(browser, address + "#tab=worlds", "--dump-dom"))
+            whose = {"user": "the Guest's programs (ring 3)", "kernel": "the Guest's kernel (ring 1)",
+                     "both": "the Guest, both of them, changing by themselves",
+                     "switcher": "the Switcher"}
+            worlds = {w: number(rows.get(n, ["0"])[0]) for w, n in whose.items()}
+            counted = {w: stats["ticks_" + w] for w in whose}
+            add("worlds", worlds == counted and worlds["kernel"] > 0 < worlds["switcher"],
+                "the page says %s, the Host counted %s" % (worlds, counted))
             dom = browse(browser, address + "#tab=stays", "--dump-dom")
             rows = rows_of(dom)
             stays = sum(1 for e in events if e.get("cat") == "stay")
@@ -182,6 +190,16 @@ def make_view(config):
             add("page tables", here and want in here.group(1), "expected the row of the fault at "
                 "step %d to have the shadow's %s: %s" % (fault + 1, want, here and here.group(1)))
 
+            walk = re.findall(r'<div class="mono[^"]*"><small>([^<]*)</small>([^<]*)</div>', dom)
+            a = steps[fault]["args"]
+            physical = (int(a["pte"], 16) & 0xffffffffff000) | (int(a["gva"], 16) & 0xfff)
+            real = (int(a["shadow"], 16) & 0xffffffffff000) | (int(a["gva"], 16) & 0xfff)
+            add("walk", ("cr3", a["cr3"]) in walk and ("Guest-physical", "%08x" % physical) in walk and
+                ("Host-physical", "%08x" % real) in walk and len(walk) == 7, "shown: %s" % walk)
+            k = next(i for i, e in enumerate(steps) if i and e["name"] == "SET_PTE")
+            dom = browse(browser, address + "#find=set_pte", "--dump-dom")
+            add("find", "step %d of %d," % (k + 1, len(steps)) in dom, "expected step %d" % (k + 1))
+
             shot = os.path.join(folder, "shot.png")
             browse(browser, address + "#step=%d&span=3000" % (fault + 1), "--window-size=900,400",
                    "--screenshot=" + shot)
@@ -189,6 +207,15 @@ def make_view(config):
             add("screenshot", seen.get("ea7317", 0) > 300 and seen.get("2f6fb2", 0) > 100
                 and seen.get("9c8b6e", 0) > 300, "page faults, hypercalls and the Switcher have "
                 "too few pixels: %s" % collections.Counter(seen).most_common(8))
+
+            # On a narrow screen, and in the dark.
+            browse(browser, address + "#step=%d&span=300" % (fault + 1), "--window-size=500,1200",
+                   "--force-dark-mode", "--screenshot=" + shot)
+            seen = pixels(shot) if os.path.exists(shot) else {}
+            dark = sum(n for c, n in seen.items() if int(c, 16) < 0x303030)
+            add("narrow and dark", dark > 0.7 * sum(seen.values()) > 0 and
+                seen.get("ea7317", 0) > 300, "%d of %d pixels are dark: %s" % (
+                    dark, sum(seen.values()), collections.Counter(seen).most_common(4)))
 
             # Cut off in the middle of a line: all whole lines are there, and it is said.
             cut = text[:len(text) * 2 // 3]

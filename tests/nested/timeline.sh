@@ -18,6 +18,12 @@ for e in enter exit hypercall page_fault inject irq; do
 done
 awk '{ for (i = 3; i < 7; i++) if ($i ~ /^lguest_/) { n[$i]++; break } }
 	END { for (e in n) print "tracefs " e " " n[e] }' $t/trace
+# And event for event, with all that is in them, as the kernel prints it.
+echo >$t/trace
+echo 1 >$t/events/lguest/enable
+launcher --trace=/tmp/out/linear.json linear.elf >/dev/null 2>&1
+echo 0 >$t/events/lguest/enable
+sed -n 's/^.* \(lguest_[a-z_]*: \)/\1/p' $t/trace >/tmp/out/linear.events
 echo >$t/trace
 echo 1 >$t/buffer_size_kb
 
