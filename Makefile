@@ -21,11 +21,13 @@ KDIR ?=
 # The nested machine: QEMU's CPU model, and how many of them.
 CPU ?=
 SMP ?=
+# 1: its time is counted in instructions.
+ICOUNT ?=
 # In a handout (labs/STAFF.md) what is not yours yet comes from the reference: then the
 # sources are put together under build/ first.
 SOURCES := $(if $(wildcard labs/reference/index.json),$(BUILD)/labs/tree,$(CURDIR))
 BASE ?=
-export BUILD HOST_KERNEL KERNEL KDIR CPU SMP SOURCES BASE
+export BUILD HOST_KERNEL KERNEL KDIR CPU SMP ICOUNT SOURCES BASE
 
 # Passed on to tests/run and tests/bench:  make test ARGS="--only switcher"
 ARGS ?=
@@ -242,6 +244,7 @@ help:
 	@echo "HOST_KERNEL=6.12    another kernel for the Host (6.1, 6.12, sid, own)"
 	@echo "KERNEL= KDIR=       a kernel of yours: its bzImage, and its build tree"
 	@echo "CPU=max SMP=2       another nested machine: QEMU's CPU model, number of CPUs"
+	@echo "ICOUNT=1            ... in which a tick of the TSC is an instruction, the same in each run"
 	@echo "NO_INSTALL=1        never install anything, only say what is missing"
 
 # A target that doesn't exist: say so, and what it may have been meant to be.

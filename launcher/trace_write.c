@@ -29,7 +29,7 @@
  * (--rings).
  *
  * `n` counts the events, so that their order is certain.  `ticks` is exact; under
- * `-icount` a tick is an instruction.  Registers are written when they have changed since
+ * QEMU's -icount (ICOUNT=1) a tick is an instruction.  Registers are written when they have changed since
  * the last time: that is what one looks for, and it makes the file half as long.
  :*/
 #include <errno.h>

@@ -312,8 +312,8 @@ def make_death(config):
             and counted.get("fault_absent", 0) > 100,
             "%s" % [(n, words.get(n), counted.get(n)) for n in names], steps["words"].output)
         text = steps["lgtop"].output
-        m = re.search(r"^ *(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +([0-9.]+) +(\d+)\n"
-                      r"(\d+)\n(\d+)$", text, re.M)
+        m = re.search(r"^ *(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +([0-9.]+) +(\d+)"
+                      r"  heartbeat.elf\n(\d+)\n(\d+)$", text, re.M)
         add("lgtop", m and m.group(1) == m.group(9) and int(m.group(2)) > 10
             and int(m.group(5)) > 5 and abs(float(m.group(7)) - int(m.group(10)) / 256) < 0.06
             and "(no Guest)" in text and "lgtop: 'x': expected a number" in text

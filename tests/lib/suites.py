@@ -585,7 +585,15 @@ def make_stats(config):
             return ("run", name, 60, command.replace(
                 "/bin/launcher", "/bin/launcher --stats=/tmp/s.json") + "; cat /tmp/s.json")
         names = ["ring", "syscall", "paging2", "pagingpae", "linear", "interrupts"]
-        outcome, steps, last = batch(config, [line(n) for n in names], [elf(n) for n in names], 120)
+        # Three Guests: two with a heart, one that only burns time.
+        three = ("run", "lgtop", 60, "cd /root; "
+                 "launcher heartbeat.elf 100000 >/dev/null 2>&1 & a=$!; "
+                 "launcher --memory=24 --rings --stats=/tmp/x ./heartbeat.elf 100000 >/dev/null "
+                 "2>&1 & b=$!; launcher 32 /root/map.elf 1 >/dev/null 2>&1 & c=$!; sleep 2; "
+                 "lgtop 2 | tail -4; echo ids $a $b $c; "
+                 "echo pinned $(cat /sys/kernel/debug/lguest/pinned_pages); kill $a $b $c; wait")
+        outcome, steps, last = batch(config, [line(n) for n in names] + [three],
+                                     [elf(n) for n in names + ["heartbeat", "map"]], 120)
         stats = {}
         for n in names:
             text = steps[n].output
@@ -625,6 +633,18 @@ def make_stats(config):
             results.append(check("%s/%s/%s" % (prefix, n, words[0]),
                                  value is not None and good(value),
                                  "got %s, expected %s" % (value, text)))
+        text = steps["lgtop"].output
+        rows = [line.split() for line in re.findall(r"^ *\d+(?: +[\d.]+){7}  \S+$", text, re.M)]
+        ids = re.findall(r"^ids (\d+) (\d+) (\d+)$", text, re.M)
+        pinned = re.search(r"^pinned (\d+)$", text, re.M)
+        by = {r[0]: r for r in rows}
+        results.append(check(
+            prefix + "/lgtop", len(rows) == 3 and ids and sorted(by) == sorted(ids[0])
+            and [by[i][8] for i in ids[0]] == ["heartbeat.elf", "heartbeat.elf", "map.elf"]
+            and all(int(by[i][4]) > 2 for i in ids[0][:2]) and by[ids[0][2]][4] == "0"
+            and [int(r[1]) for r in rows] == sorted([int(r[1]) for r in rows], reverse=True)
+            and abs(sum(float(r[6]) for r in rows) - int(pinned.group(1)) / 256) < 0.2,
+            "it says: %s" % text, text))
         # int 0x80 through a trap gate from ring 3 never reaches the Host.
         direct = [v for k, v in flat["syscall"].items() if "direct" in k and
                   (k.endswith(".128") or k.endswith("[128]") or k.endswith(".0x80"))]

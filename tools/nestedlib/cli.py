@@ -102,7 +102,8 @@ def machine_options(parser):
     add("--smp", type=number(1), default=number(1)(os.environ.get("SMP") or "1"), metavar="N",
         help="number of CPUs (1)")
     add("--memory", type=number(64), default=512, metavar="MB", help="memory (512)")
-    add("--icount", action="store_true", help="count instructions instead of time: repeatable")
+    add("--icount", action="store_true", default=os.environ.get("ICOUNT", "") not in ("", "0"),
+        help="count instructions instead of time: repeatable (or ICOUNT=1 in the environment)")
     add("--timeout", type=float, default=None, metavar="S",
         help="stop after S seconds (%d; with --tty: never)" % DEFAULT_TIMEOUT)
     add("--net", metavar="user[,hostfwd=...]",
