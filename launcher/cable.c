@@ -33,12 +33,6 @@
 
 #include "launcher.h"
 
-static int refused(const struct net_wish *w, const char *deed, struct complaint *c)
-{
-	return complain(c, errno == EACCES || errno == EPERM ? STATUS_NET_PERMISSION :
-			STATUS_NO_NETWORK, "--net=%s: %s: %s", w->text, deed, strerror(errno));
-}
-
 /*
  * Find the other end of the cable whose name is w->path, or wait for it as long as it
  * takes.  Returns 0 with the connected socket (SEQPACKET, not blocking, close-on-exec) in
@@ -46,6 +40,12 @@ static int refused(const struct net_wish *w, const char *deed, struct complaint 
  * ever removed, and only one that nobody listens at.
  */
 /* LAB 11.4 BEGIN: a cable */
+static int refused(const struct net_wish *w, const char *deed, struct complaint *c)
+{
+	return complain(c, errno == EACCES || errno == EPERM ? STATUS_NET_PERMISSION :
+			STATUS_NO_NETWORK, "--net=%s: %s: %s", w->text, deed, strerror(errno));
+}
+
 static int new_socket(void)
 {
 	return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

@@ -51,7 +51,9 @@ def make(tree, exercises, folder):
     os.makedirs(folder)
     index = {"exercises": {}, "release": ""}
     with tempfile.TemporaryDirectory(prefix="lg-reference-") as place:
-        variants = {e.id: variant(tree, e) for e in exercises if not switcher.owns(e.file)}
+        open_ones = {e.id for e in exercises}
+        variants = {e.id: variant(tree, e, open_ones) for e in exercises
+                    if not switcher.owns(e.file)}
         modules = kernel_objects(exercises, variants, place, index)
         kernels = teachos_objects(exercises, variants, place)
         for e in exercises:
@@ -78,13 +80,15 @@ def prototypes(tree, exercise):
                      for f in exercise.functions)
 
 
-def variant(tree, exercise):
+def variant(tree, exercise, open_ones):
     """
     The whole file with only this exercise's functions in it, global; those of the other
-    exercises are declared.  So they call whoever is linked: the student's, perhaps.
+    open exercises are declared.  So they call whoever is linked: the student's, perhaps.
+    Those that are solved in the handout stay: there they may well be static.
     """
     regions = markers.parse(tree.text(exercise.file), exercise.file)
-    new = {r.exercise: prototypes(tree, tree.exercises[r.exercise]) for r in regions}
+    new = {r.exercise: prototypes(tree, tree.exercises[r.exercise]) for r in regions
+           if r.exercise in open_ones}
     text = tree.regions[exercise.id].text
     if not exercise.file.endswith(".asm"):
         text = prototypes(tree, exercise) + "\n" + make_global(text, exercise.functions)
