@@ -245,6 +245,10 @@ def do_markers(o):
                     declaration(e.file, e.stub(), name)
             for m in e.mutants:
                 e.mutant_text(m, tree.mine(e))
+    if not tree.is_handout:
+        from . import redteam
+        for lab in labs.load_all():
+            redteam.Hosts(lab).check()
     print("%d exercises in %d labs, 0 problems" % (len(tree.exercises), len(labs.load_all())))
     return 0
 

@@ -156,6 +156,9 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         if only == "doubles":
             status |= doubles(lab, with_guests)
             continue
+        if any(redteam.is_redteam(t.test) for e in lab.exercises for t in e.tests):
+            hosts = redteam.Hosts(lab)
+            hosts.modules(hosts.names())        # all of them compile, and are kept
         if not rows:
             raise LabError("there is no mutant %s in lab %d; expected an exercise such as %s, or "
                            "a mutant such as %s-%s" % (

@@ -23,6 +23,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 
 from . import sandbox
 from .compose import put
@@ -90,6 +91,19 @@ class Hosts:
             text = text.replace(host["from"], host["to"])
         return text
 
+    def check(self):
+        """Each mistake finds its line, and each Host has its test."""
+        for name, host in sorted(self.broken.items()):
+            if name == "good" or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+                raise LabError("hosts.json: '%s': expected a name of small letters, not 'good'"
+                               % name)
+            self.text(name, host["file"])
+        tested = {t.test[len(PREFIX):] for e in self.lab.exercises for t in e.tests
+                  if is_redteam(t.test)}
+        if tested != set(self.broken):
+            raise LabError("hosts.json and the tests of %s differ: %s" % (
+                self.lab.where, ", ".join(sorted(tested ^ set(self.broken)))))
+
     def build(self, name):
         """One lg.ko, kept by the hash of its sources.  One folder for all: little is rebuilt."""
         import fcntl
@@ -104,15 +118,17 @@ class Hosts:
         place = os.path.join(BUILD, "labs", "hosts")
         kept = os.path.join(place, "%s-%s.ko" % (name, digest.hexdigest()[:24]))
         if os.path.exists(kept):
+            os.utime(kept)
             return kept
         os.makedirs(place, exist_ok=True)
         with open(os.path.join(place, ".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if os.path.exists(kept):
                 return kept
-            for old in os.listdir(place):
-                if old.startswith(name + "-"):
-                    os.remove(os.path.join(place, old))
+            for old in os.listdir(place):       # of sources that nobody tried today
+                path = os.path.join(place, old)
+                if old.endswith(".ko") and os.path.getmtime(path) < time.time() - 86400:
+                    os.remove(path)
             work = os.path.join(place, "work")
             for p in paths:
                 put(os.path.join(work, p), texts[p],
