@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 from . import sandbox
 from .labs import BUILD, TOP, LabError
@@ -32,6 +33,7 @@ from lib.verdict import Broken  # noqa: E402
 SOURCE = "switcher/switcher_64.asm"
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "20"))
 _inspector = None
+_lock = threading.Lock()
 
 
 def is_mine(test):
@@ -45,15 +47,21 @@ def owns(path):
 def inspector():
     """switcher/check_object, as a module: it has no .py in its name."""
     global _inspector
-    if _inspector is None:
-        loader = importlib.machinery.SourceFileLoader(
-            "check_object", os.path.join(TOP, "switcher", "check_object"))
-        written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        _inspector = importlib.util.module_from_spec(
-            importlib.util.spec_from_loader("check_object", loader))
-        loader.exec_module(_inspector)
-        sys.dont_write_bytecode = written
+    with _lock:
+        if _inspector is None:
+            _inspector = _load()
     return _inspector
+
+
+def _load():
+    loader = importlib.machinery.SourceFileLoader(
+        "check_object", os.path.join(TOP, "switcher", "check_object"))
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader("check_object", loader))
+    loader.exec_module(module)
+    sys.dont_write_bytecode = written
+    return module
 
 
 def stand_folder():
@@ -115,7 +123,7 @@ def in_order(code, steps, where):
 def way_in(c):
     """10.1: the table of S:110, and no stack where there is none."""
     code = c.between("lg_enter_guest", "enter_segments")
-    why = in_order(code, [(r"^mov (QWORD PTR )?\[r15\+?\w*\],rsp", "saving rsp"), (r"^lidt", "LIDT"),
+    why = in_order(code, [(r"^mov (QWORD PTR )?\[r(15|di)(\+\w+)?\],rsp", "saving rsp"), (r"^lidt", "LIDT"),
                           (r"^lgdt", "LGDT"), (r"^ltr", "LTR"), (r"^mov cr3", "the write to CR3")],
                    "way in")
     if why:
@@ -135,9 +143,9 @@ def registers(c):
     if find(code, r"^(push|pop)"):
         return "in disguise: push or pop: the saved registers must stay whole for another try"
     for name in ("ds", "es", "fs", "gs"):
-        found = find(code, r"^mov %s,(WORD PTR )?\[r15" % name)
+        found = find(code, r"^mov %s," % name)
         if len(found) != 1:
-            return "in disguise: %s is loaded %d times from lg_pages, expected once" % (name, len(found))
+            return "in disguise: %s is loaded %d times, expected once" % (name, len(found))
         if not c.at("enter_segments") <= found[0] < c.at("enter_segments_end"):
             return "in disguise: %s is not loaded between enter_segments and enter_segments_end" % name
     if code[-1][0] != c.at("enter_iret"):
@@ -148,14 +156,17 @@ def registers(c):
 def way_out(c):
     """10.3: 32 bits of each, and not with rsp among the saved registers."""
     code = c.between("from_guest", "leave_guest")
-    stores = [(o, p) for o, m, p in code if m == "mov" and p.startswith(("DWORD PTR [r15", "QWORD PTR [r15",
-                                                                        "WORD PTR [r15", "[r15"))]
-    wide = [p for _, p in stores if re.search(r",r(bx|cx|dx|si|di|bp)$", p)]
-    if wide:
-        return "way out: mov %s: the upper half of %s is undefined after 32-bit code" % (
-            wide[0], wide[0].split(",")[1])
-    for name in ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "ds", "es", "fs", "gs"):
-        if not [p for _, p in stores if p.endswith("," + name)]:
+    stores = [(o, p) for o, m, p in code
+              if m == "mov" and re.match(r"((D|Q)?WORD PTR )?\[r15", p)]
+    for name in ("ax", "bx", "cx", "dx", "si", "di", "bp"):
+        mine = [p for _, p in stores if re.search(",[re]%s$" % name, p)]
+        if not mine:
+            return "way out: e%s is saved nowhere" % name
+        if mine[0].endswith("r" + name):
+            return "way out: mov %s: the upper half of r%s is undefined after 32-bit code" % (
+                mine[0], name)
+    for name in ("ds", "es", "fs", "gs"):
+        if not find(code, "^mov .*,%s$" % name):
             return "way out: %s is saved nowhere" % name
     stack = find(code, r"^(lea|mov) rsp,")
     if not stack or stack[0] > stores[0][0]:
@@ -183,7 +194,9 @@ def way_home(c):
     for name in ("ds", "es", "fs", "gs"):
         if order.count("mov " + name) != 1:
             return "way home: %s is loaded %d times, expected once" % (name, order.count("mov " + name))
-    if max(order.index("mov fs"), order.index("mov gs")) > order.index("wrmsr"):
+    bases = [k for k, word in enumerate(order) if word == "wrmsr"]
+    loads = sorted((order.index("mov fs"), order.index("mov gs")))
+    if bases[0] < loads[0] or bases[1] < loads[1]:
         return "way home: a base is written before its selector is loaded"
     if end is None or end <= system[-1][0]:
         return "way home: leave_end is not behind LIDT"
@@ -208,7 +221,7 @@ def short_cut(c):
 def stores_within(c, code, first, last, least):
     """What is written to the Guest's stack is 32 bits wide, and between two labels."""
     stores = [(o, p) for o, m, p in code if m in ("mov", "movnti") and re.match(
-        r"(DWORD|QWORD|WORD|BYTE) PTR \[r(8|9|1[0-4])\b", p)]
+        r"(DWORD|QWORD|WORD|BYTE) PTR \[r(8|9|1[0-4])d?\b", p)]
     if len(stores) < least:
         return "short cut: %d words are written to the Guest's stack, expected %d" % (
             len(stores), least)
@@ -224,7 +237,7 @@ def stores_within(c, code, first, last, least):
 def commit(c, code, label):
     """The last look at nmi_pending is behind the label."""
     after = [i for i in code if i[0] >= c.at(label)]
-    if not find(after, r"^(cmp|test) DWORD PTR \[r15"):
+    if not find(after, r"DWORD PTR \[r15"):
         return "short cut: nobody looks at nmi_pending after %s" % label
     return None
 

@@ -98,7 +98,8 @@ class Inmate:
             return "TIMEOUT after %d s" % self.patience
         if status not in self.status:
             return "exit status %d, expected %s: %s" % (
-                status, " or ".join(str(s) for s in sorted(self.status)), last_line(lines))
+                status, " or ".join(str(s) for s in sorted(self.status)),
+                next((l for l in lines if CODE.search(l)), last_line(lines)))
         if self.expect:
             if self.expect != "*" and self.expect.lower() not in output.lower():
                 return "killed, but not for '%s': %s" % (self.expect, last_line(lines))

@@ -141,8 +141,6 @@ extern lg_enter_guest
 	push	r15
 	pushfq
 	mov	[came_from], rsp
-	mov	ds, [host_in + 8 * 8]
-	mov	es, [host_in + 9 * 8]
 	mov	rbx, [host_in]
 	mov	rbp, [host_in + 8]
 	mov	r12, [host_in + 16]
@@ -189,8 +187,9 @@ stand_back:
 	pop	rbx
 	ret
 
-; void stand_deliver(struct lg_pages *, const struct delivery *d): as if the CPU had
+; void stand_deliver(struct lg_pages *, const struct delivery *d, u64 cr3): as if the CPU had
 ; delivered an exception of the Guest, any of them, with any registers.  d lies in .both.
+; The Guest's tables are in use already, but for those of its pages.
 ;   d: stub, words to push, those words (the last one lowest), eax ebx ecx edx esi edi ebp
 global stand_deliver
 stand_deliver:
@@ -209,13 +208,7 @@ stand_deliver:
 	jmp	as_if
 
 section .both progbits alloc exec nowrite align=4096
-as_if:	lidt	[r15 + LG_GUEST_IDTR]
-	lgdt	[r15 + LG_GUEST_GDTR]
-	and	byte [r15 + LG_GDT + LG_GDT_TSS * 8 + 5], ~2
-	mov	ecx, LG_GDT_TSS * 8
-	ltr	cx
-	mov	rcx, [r15 + LG_GUEST_CR3]
-	mov	cr3, rcx
+as_if:	mov	cr3, rdx
 	lea	rsp, [r15 + LG_REGS_EIP + 40]
 	mov	r8, rsi
 	mov	ecx, [r8 + 8]

@@ -35,7 +35,7 @@ extern void lg_stub_hypercall(void), lg_stub_syscall(void);
 extern void lg_stub_nmi(void), lg_stub_df(void), lg_stub_mce(void);
 extern void stand_enter(struct lg_pages *pages);
 extern struct delivery delivery_here;	/* read-only, but for its other address */
-extern void stand_deliver(struct lg_pages *pages, const struct delivery *d);
+extern void stand_deliver(struct lg_pages *pages, const struct delivery *d, u64 cr3);
 
 #define PAGE_ALIGNED __attribute__((aligned(4096)))
 static u64 host_top[512] PAGE_ALIGNED, host_pdpt[512] PAGE_ALIGNED, host_pd[512] PAGE_ALIGNED;
@@ -364,15 +364,17 @@ static void build_host(void)
 	gdtr_rw.base = (u64)alias(host_gdt);
 }
 
+static void put_tss(const struct lg_desc_ptr *gdt, u64 *desc, u32 selector)
+{
+	desc[0] &= ~(2ull << 40);		/* whatever it says, it is not busy */
+	asm volatile("lgdt %0; ltr %w1" : : "m"(*gdt), "r"(selector) : "memory");
+}
+
 /* The Host as it should be, whatever was found. */
 static void host_again(void)
 {
-	u64 *gdt = alias(host_gdt);
-
 	write_cr3(phys(host_top));
-	asm volatile("lgdt %0" : : "m"(gdtr_rw));
-	gdt[HOST_TSS] &= ~(2ull << 40);
-	asm volatile("ltr %w0" : : "r"(HOST_TSS * 8));
+	put_tss(&gdtr_rw, (u64 *)alias(host_gdt) + HOST_TSS, HOST_TSS * 8);
 	asm volatile("lgdt %0" : : "m"(gdtr));
 	asm volatile("lidt %0" : : "m"(idtr));
 }
@@ -510,6 +512,8 @@ static void prepare(struct world *w)
 	host_in.gs = host_selectors[draw() % 3];
 	host_in.ss = 0x18;
 	host_in.cs = 0x10;
+	asm volatile("mov %0, %%ds" : : "r"(host_in.ds));
+	asm volatile("mov %0, %%es" : : "r"(host_in.es));
 	asm volatile("mov %0, %%fs" : : "r"(host_in.fs));
 	asm volatile("mov %0, %%gs" : : "r"(host_in.gs));
 	p->host_fs_base = 0x00007f0000000000ull | draw();
@@ -607,7 +611,9 @@ bool deliver_by_hand(struct world *w)
 	timer_count = 0;
 	current = w->pages;
 	memcpy(alias(&delivery_here), &delivery, sizeof(delivery));
-	stand_deliver(w->pages, &delivery_here);
+	put_tss(&w->pages->guest_gdtr, &w->pages->gdt[LG_GDT_TSS], LG_GDT_TSS * 8);
+	asm volatile("lidt %0" : : "m"(w->pages->guest_idtr));
+	stand_deliver(w->pages, &delivery_here, w->pages->guest_cr3);
 	current = NULL;
 	return whole(w);
 }
