@@ -238,7 +238,7 @@ static unsigned how_to_go_on(void)
 static void go_on(enum verdict v)
 {
 	stepping = v == STEP;
-	watching = v == GO && target_watches();
+	watching = target_watches() && v == GO;
 	if (v == LEAVE) {
 		target_breakpoints_clear();
 		wire_hang_up();
@@ -296,6 +296,8 @@ void gdb_stopped(unsigned trap)
 	watch_hit = 0;
 	if (watching && wire_up() && trap != TRAP_BREAK && !target_watch_hit(&watch_hit))
 		return;			/* the next step, as the last one */
+	if (stepping)
+		target_watch_hit(&watch_hit);
 	target_refresh();
 	if (!wire_up() || (trap == TRAP_BREAK && !target_was_breakpoint()) ||
 	    (trap == TRAP_DEBUG && !stepping && !watching)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*G:842 torture
+/*G:850 torture
  * torture NUMBER [ROUNDS]: two processes fill every register with patterns made from NUMBER,
  * and trap in every way that comes back: a system call, a page that was never touched, a
  * page shared since fork, int3, no FPU, and the clock whenever it likes.  What is in the
