@@ -95,12 +95,12 @@ def writes(nonce, output, status, stats):
 def prints(nonce, output, status, stats):
     """A long text: each line is the number after the one before."""
     first = 1000000000 + nonce % 1000000000
-    text = "".join("%d\n" % n for n in range(first, first + 4000))[:40960]
+    text = "".join("%d\n" % n for n in range(first, first + 8000))[:81920]
     why = trouble(status, stats)
     if why:
         return why
     if text not in output.replace("\r", ""):
-        return "40960 bytes were to be printed, and they did not come out as they are"
+        return "81920 bytes were to be printed, and they did not come out as they are"
     out = devices(stats, "console")[0]["bytes_out"]
     # Besides the pages: two kicks for each device when it starts, and short lines at boot.
     most = ceil(out, LINE) + 2 * len(stats["devices"]) + 40

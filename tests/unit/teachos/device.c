@@ -1,5 +1,22 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
+/*M:429 A device with bad manners
+ *
+ * A driver that works with one device has been tested with one device: a polite one, which
+ * is never done at the wrong moment.  The rules allow a lot more.  So here is another end
+ * for a virtqueue, written from the specification alone, for TeachOS's drivers in a program
+ * of their own.  It checks each chain that it gets, keeps some for long and gives others
+ * back at once, and looks exactly when it hurts.
+ *
+ * When does it hurt?  In the middle of things: after the index has moved and before the
+ * entry is there.  To be there in time, it takes the ring out of the driver's address
+ * space.  Each access faults; the handler puts the ring back, lets that one instruction run
+ * with the trap flag on, takes the ring away again, and calls the test in between.  The
+ * device itself uses a second mapping of the same memory, where nobody is stopped.
+ *
+ * One mistake leaves no trace in memory: a load that passes a store inside the processor.
+ * For that one we step through virtqueue_kick() and look at the instructions, whether one of
+ * those that order loads after stores comes before the look at the flags.
+ :*/
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
