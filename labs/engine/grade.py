@@ -276,15 +276,17 @@ def screen(report, units_only=False):
             if l.verdict.word in (PASS, SKIP):
                 continue
             why = l.verdict.why or "it failed without a word"
-            if (why, l.hint) in shown:
+            # What does not compile is the same for all its tests, and no hint helps there.
+            compiles = not why.startswith("does not compile")
+            if (why, compiles and l.hint) in shown:
                 continue
-            shown.add((why, l.hint))
+            shown.add((why, compiles and l.hint))
             print("\n       %s" % l.test.test)
             print("         expected  %s" % l.test.expect)
             print("         seen      %s" % why)
             if l.log_file:
                 print("         log       %s" % l.log_file)
-            if l.verdict.word != ERROR:
+            if l.verdict.word != ERROR and compiles:
                 print("         hint      make hint %s" % l.hint)
     for name, value in sorted(report.metrics.items()):
         print("\n     %s: %g" % (METRICS.get(name, name), value), end="")

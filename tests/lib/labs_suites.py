@@ -170,6 +170,38 @@ def labs_hostile(wanted):
     return results
 
 
+# The same in 32 bits, in lguest_irq_enable() of exercise 1.3: what it says instead of the store.
+INSIDE = [
+    ("as it should be", "", PASS, ""),
+    ("what only ring 0 may do", 'asm volatile("sti");', FAIL, "sti was executed in"),
+    ("a system call of Linux's", 'asm volatile("int $0x80" : : "a"(1), "b"(0));', FAIL,
+     "left with exit status 0"),
+    ("a function that is not there", "panic(\"x\");", FAIL, "did not expect to be called"),
+    ("a step into nowhere", "((void (*)(void))0x1234)();", FAIL, "jumped to address 0x1234"),
+    ("a stack of its own", 'asm volatile("movl $0x5000, %esp; ret");', FAIL, ""),
+    ("another code segment", 'asm volatile("ljmp $0x33, $0x5000");', FAIL, ""),
+    ("no end", "for (;;)\n\t\t;", "TIMEOUT", "still running"),
+]
+
+
+def labs_inside(wanted):
+    """32-bit code of a student's, in the address space of a test that is not: who wins?"""
+    from engine import labs, unit
+    from engine.tree import Tree
+    unit.PATIENCE = 3.0
+    tree, store = Tree(), "\tLIVE(irq_enabled) = LGUEST_IF;\n"
+    e = tree.exercises["1.3"]
+    tests = [t for t in e.tests if t.test == "teachos32/flag/off_and_on"]
+    unit.prepare(labs.load(1), tree)
+    results = []
+    for name, code, word, expect in INSIDE:
+        text = tree.mine(e).replace(store, "\t%s\n%s" % (code, store))
+        v = unit.try_exercise(e, tree, text, 1, tests)[tests[0].test]
+        results.append(same("labs/inside/" + name, v.word == word and expect in v.why,
+                            "%s (%s), expected %s %s" % (v.word, v.why, word, expect), v.log))
+    return results
+
+
 def processes_called(name):
     """The numbers of all processes with this command line (a small machine has no pgrep)."""
     found = []

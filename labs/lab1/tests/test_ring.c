@@ -157,8 +157,8 @@ static void a_lagging_host(void **state)
 	guest_single_step = true;
 	guest_on_step = step;
 	for (u32 tries = 0; good < 500; tries++) {
-		if (tries == 20000)
-			fail_msg("20000 tries, and only %u found room", good);
+		if (tries == 3000)
+			fail_msg("3000 tries, and only %u found room", good);
 		if (call("push_it"))
 			good++;
 		else

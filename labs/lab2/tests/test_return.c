@@ -91,6 +91,8 @@ static void the_iret(void **state)
 	if (byte != 0xcf)
 		fail_msg("at lguest_iret is no iret but 0x%02x: trap.c looks there for stale segments",
 			 byte);
+	if (!guest_has("noirq_spin"))
+		fail_msg("noirq_spin is gone: the kernel's self-test calls it");
 }
 
 int main(void)
