@@ -20,9 +20,9 @@ UNIT_FIRST = "not run: first make the tests in user space pass (make check%d)"
 class Report:
     """All lines of a grading, written to results.json as they come."""
 
-    def __init__(self, lab, seed, path=None, who=""):
+    def __init__(self, lab, seed, path=None, who="", notes=()):
         self.lab, self.seed, self.path, self.who = lab, seed, path, who
-        self.lines, self.asked, self.notes = [], [], []
+        self.lines, self.asked, self.notes = [], [], list(notes)
         self.metrics = {}       # counted for the leaderboard; no points
         self.begun = time.time()
         self.complete = False
@@ -76,7 +76,8 @@ class Report:
                 "extra_data": {"lab": self.lab.lab, "seed": str(self.seed), "who": self.who,
                                "max_score": self.lab.points, "complete": self.complete,
                                "metrics": self.metrics,
-                               "errors": len(self.errors), "sandbox": sandbox.level()}}
+                               "errors": len(self.errors), "sandbox": sandbox.level(),
+                               "note": " ".join(self.notes)}}
 
     def write(self):
         if not self.path:
@@ -106,8 +107,7 @@ def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=Tr
     to see them fail.  -> Report
     """
     seed = seed if seed is not None else secrets.randbelow(1 << 31) | 1
-    report = Report(lab, seed, path, who)
-    report.notes += notes
+    report = Report(lab, seed, path, who, notes)
     begun = [e for e in lab.exercises if not (first and before(e.id, first))]
     verdicts, texts = {}, {}
 
@@ -237,6 +237,15 @@ def metrics_of(verdicts, texts):
         found["hosts"] = len(beaten)
         found["lines"] = redteam.lines_of(texts[beaten[0]])
     return found
+
+
+def broke(lab, path, who, error):
+    """The grader itself broke: results.json that says so, whatever else happens."""
+    report = Report(lab, 0, path, who, ["The grader broke, and that is not the student's fault: "
+                                        "to be repeated. (%s)" % error])
+    report.lines = [Line(e, t, Verdict(ERROR, "not carried out")) for e in lab.exercises
+                    for t in e.tests]
+    report.write()
 
 
 def before(one, other):

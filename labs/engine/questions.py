@@ -71,7 +71,7 @@ def given(text):
         if m:
             current = m.group(1)
         elif current and line.lower().startswith("answer:"):
-            found[current] = line.split(":", 1)[1].strip()
+            found[current] = line.split(":", 1)[1].strip()[:200]
     return found
 
 

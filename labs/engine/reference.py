@@ -197,6 +197,7 @@ def solution_lines(tree, exercises):
 
 STAFF = ("labs/STAFF.md", "labs/KILLS.md", "labs/engine/mutants.py", "labs/engine/handout.py",
          "labs/engine/reference.py", "labs/engine/staff.py", "labs/engine/parameters.py",
+         "labs/engine/prove.py",
          "labs/engine/variant.py", "labs/variant", "labs/templates/",
          "tests/mutants", "tests/labs/")
 

@@ -8,12 +8,14 @@ else, makefiles and tests first of all, is the course's own.  Nothing is ever un
 
 import io
 import json
+import lzma
 import os
 import re
 import stat
 import tarfile
 import time
 import zipfile
+import zlib
 
 from . import markers, questions
 from .labs import LabError
@@ -21,8 +23,12 @@ from .labs import LabError
 FILE_MOST = 1 << 20
 REGION_MOST = 1 << 16
 ARCHIVE_MOST = 32 << 20
+UNPACKED_MOST = 256 << 20       # of a .tar: to find one file, all before it are unpacked
 NAMES_MOST = 20000
-SEED = re.compile(r"^[\w.@+-]{1,64}$")       # a word, nothing that could be an option
+# What the libraries say of an archive that is damaged, locked, or none at all.
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError,
+              zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
+SEED = re.compile(r"^\w[\w.@+-]{0,63}$")       # a word, nothing that could be an option
 
 
 class Submission:
@@ -30,6 +36,13 @@ class Submission:
 
     def __init__(self, path):
         self.path = path
+        try:
+            self.open(path)
+        except UNREADABLE as error:
+            raise LabError("%s cannot be read: %s" % (os.path.basename(path), error or
+                                                      type(error).__name__))
+
+    def open(self, path):
         if os.path.isdir(path):
             self.names, self.fetch = self.of_folder(path)
         elif not os.path.isfile(path):
@@ -75,8 +88,12 @@ class Submission:
     @staticmethod
     def of_tar(path):
         t = tarfile.open(path)
-        members = {}
+        members, total = {}, 0
         for m in t:
+            total += m.size
+            if total > UNPACKED_MOST:
+                raise LabError("%s: unpacked it has more than %d MiB"
+                               % (os.path.basename(path), UNPACKED_MOST >> 20))
             if m.isreg():
                 members[m.name] = m
             if len(members) > NAMES_MOST:
@@ -94,15 +111,17 @@ class Submission:
             return None
         try:
             data = self.fetch(min(good, key=lambda n: (n.count("/"), n)))
-        except (OSError, KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError,
-                RuntimeError) as error:
+        except UNREADABLE as error:
             raise LabError("%s cannot be read: %s" % (path, error))
         if len(data) > FILE_MOST:
             raise LabError("%s has more than %d bytes" % (path, FILE_MOST))
+        if b"\0" in data:
+            raise LabError("%s is no text" % path)
         try:
-            return data.decode("utf-8").replace("\r\n", "\n")
-        except UnicodeDecodeError:
-            raise LabError("%s is no UTF-8 text" % path)
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:      # somebody's name in a comment, in an old encoding
+            text = data.decode("latin-1")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def regions(self, lab, tree):
         """{exercise id: text, or the error that says why not}"""
@@ -135,12 +154,22 @@ class Submission:
         except LabError:
             return ""
 
-    def seed(self):
+    def about(self):
+        """What submission.json says, if there is one."""
         try:
-            said = json.loads(self.text("submission.json") or "{}").get("seed")
-            return said if isinstance(said, str) and SEED.match(said) else None
-        except (ValueError, LabError, AttributeError):
-            return None
+            said = json.loads(self.text("submission.json") or "{}")
+            return said if isinstance(said, dict) else {}
+        except (ValueError, LabError, RecursionError):
+            return {}
+
+    def seed(self):
+        said = self.about().get("seed")
+        return said if isinstance(said, str) and SEED.match(said) else None
+
+    def lab(self):
+        """The number of the lab that it is for, or None."""
+        said = self.about().get("lab")
+        return said if isinstance(said, int) else None
 
 
 def pack(lab, tree, to):
