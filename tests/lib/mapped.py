@@ -117,23 +117,21 @@ def on_a_terminal(result):
         deadline = time.time() + 60
         fed = 0
 
-        def until(window):
+        def until(good):
             nonlocal fed
-            while time.time() < deadline:
-                lines = screen.lines()
-                if window + "." * 55 in lines:
-                    return lines
+            while time.time() < deadline and not good(screen.lines()):
                 t.read(0.1)
                 screen.feed(t.seen[fed:])
                 fed = len(t.seen)
             return screen.lines()
-        lines = until("40000000  adwrW.xvo")
+        lines = until(lambda lines: "40000000  adwrW.xvo" + "." * 55 in lines and
+                      any("laid out" in l for l in lines[rows // 2:]))
         rest = [l for l in lines if l.startswith("4000")]
         result("screen: the window", rest == ["40000000  adwrW.xvo" + "." * 55], "got %s" % rest)
         result("screen: the Guest below", any("laid out" in l for l in lines[rows // 2:]) and
                lines[rows // 2 - 1] == "-" * columns and lines[0].startswith("root "),
                "line 0 is %r, the last of the upper half %r" % (lines[0], lines[rows // 2 - 1]))
-        lines = until("40000000  awwrW.xvo")
+        lines = until(lambda lines: "40000000  awwrW.xvo" + "." * 55 in lines)
         changed = [(lines[y][:8], x - 10) for y, x in sorted(screen.reverse)]
         result("screen: what has changed", changed == [("40000000", 1)],
                "in reverse are %s" % changed)
