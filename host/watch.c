@@ -97,12 +97,18 @@ static bool holds_user_code(u64 selector)
 	return (selector & 0xfffc) == (LGUEST_USER_CS & 0xfffc);
 }
 
+/* By the Guest's own will, and by the wall's (H:400). */
+static bool user_code_is_there(const struct lguest *lg)
+{
+	return lg_sanitise_descriptor(lg->gdt[USER_CODE]) & DESC_PRESENT;
+}
+
 static void show_user_code(struct lguest *lg)
 {
 	const struct lg_trap_frame *regs = lg_regs(lg);
 	u64 *real = &lg->pages->gdt[USER_CODE];
 
-	if (!lg->watch.rings || !(lg->gdt[USER_CODE] & DESC_PRESENT))
+	if (!lg->watch.rings || !user_code_is_there(lg))
 		return;
 	*real |= DESC_PRESENT;
 	/* Somebody who reads his code through ds is not to stumble on the way in. */
@@ -115,8 +121,7 @@ static void show_user_code(struct lguest *lg)
 static bool wants_out(const struct lguest *lg, const struct lg_trap_frame *regs)
 {
 	return lg->watch.rings && regs->trapno == LG_VECTOR_NP && (regs->cs & 3) == 1 &&
-	       regs->error == (LGUEST_USER_CS & 0xfffc) &&
-	       (lg->gdt[USER_CODE] & DESC_PRESENT) &&
+	       regs->error == (LGUEST_USER_CS & 0xfffc) && user_code_is_there(lg) &&
 	       !(lg->pages->gdt[USER_CODE] & DESC_PRESENT);
 }
 

@@ -233,6 +233,10 @@ def judge(prefix, found, output, short):
         real = sum(e["name"] != "stack made present" for e in t.of("fault"))
         add("fault to fill", len(ends) == real > 100 and all(starts[i] <= ends[i] for i in ends),
             "%d arrows for %d faults" % (len(ends), real))
+        both = {e["name"] for e in t.of("stay")}
+        add("rings", both == {"user", "kernel"} and {e["tid"] for e in t.of("stay")
+                                                      if e["name"] == "user"} == {USER},
+            "with --rings the stays are %s" % both)
         named = [e for e in t.of("stay") if e["args"].get("from_name")]
         add("names of functions", len(named) > 10, "only %d stays have one" % len(named))
     if "kill-no-gate" in traces:

@@ -28,7 +28,10 @@ echo >$t/trace
 echo 1 >$t/buffer_size_kb
 
 for g in interrupts paging2 console kill-no-gate; do
-	launcher --trace=/tmp/out/$g.json --stats=/tmp/out/$g.stats $g.elf </dev/null >/dev/null 2>&1
+	rings=
+	[ $g = paging2 ] && rings=--rings
+	launcher --trace=/tmp/out/$g.json --stats=/tmp/out/$g.stats $rings $g.elf </dev/null \
+		>/dev/null 2>&1
 	echo "$g status: $?"
 done
 if [ "$1" = short ]; then
