@@ -34,6 +34,7 @@ PREFIX = "redteam/"
 SOURCES = ("host", "switcher", "include")
 BEATS = 30
 HUNG = "the machine hung"
+STUCK = "lg.ko could not be removed any more"
 RUNS_MOST = 12
 ELF_MOST = 1 << 20
 BOOTS_MOST = 30
@@ -239,6 +240,7 @@ class Seen:
     def __init__(self):
         self.good = None        # how each run ended on the good Host
         self.wrong = ""         # what the student's Guest did on it
+        self.unsure = False     # ... or this machine, which was too slow
         self.trouble = ""       # what was not the student's fault
         self.dead = {}          # {host: how its kernel ended}
         self.visits = {}        # {visit: [what was seen, in words]}
@@ -253,7 +255,12 @@ def sentence(words):
     if words[0] == "holds":
         return "when all were gone the Host still held %s guests, %s pages, %s tables" \
             % tuple(words[1:4])
-    return {"stuck": "lg.ko could not be removed any more"}.get(words[0], "")
+    return ""
+
+
+def ends(ending):
+    """Powered off, an epitaph, or killed; and not still running."""
+    return ending.split("/")[0] in ("0", "3", "4")
 
 
 def boot(modules, visits, elf, runs, seen):
@@ -271,6 +278,11 @@ def boot(modules, visits, elf, runs, seen):
             begun.append(words[2])
         elif words[1] == "good":
             seen.good = seen.good or words[2:]
+        elif words[1] == "stuck":
+            if words[2] == "good":
+                seen.trouble = STUCK
+            else:
+                seen.dead[words[2]] = STUCK
         elif words[1] == "ended":
             ended.append(words[2])
             host = words[2].split(":")[0]
@@ -281,10 +293,9 @@ def boot(modules, visits, elf, runs, seen):
             elif words[3] == "ended":
                 seen.wrong = seen.wrong or "on the good Host run %s ended in two ways: %s, and " \
                     "another time %s" % tuple(words[4:7])
-            elif words[3] == "stuck":
-                seen.trouble = sentence(words[3:])
-            else:
-                seen.wrong = seen.wrong or sentence(words[3:])
+                seen.unsure |= not all(ends(w) for w in words[5:7])
+            elif words[3] != "nothing":
+                seen.wrong, seen.unsure = seen.wrong or sentence(words[3:]), True
 
     config = guests.LabConfig(None)
     with tempfile.TemporaryDirectory(prefix="lg-redteam-") as folder:
@@ -343,11 +354,12 @@ def travel(modules, visits, elf, runs, seen):
     failures = 0
     for _ in range(BOOTS_MOST):
         visits = [v for v in visits if seen.dead.get(v.split(":")[0], "once") == "once"]
-        if not visits or seen.wrong:
+        if not visits or seen.wrong or not all(map(ends, seen.good or [])):
             return
+        if not seen.good and visits[0] != "good:0":
+            visits.insert(0, "good:0")
         seen.trouble = ""
-        done = boot(modules, visits if seen.good or visits[0] == "good:0" else
-                    ["good:0"] + visits, elf, runs, seen)
+        done = boot(modules, visits, elf, runs, seen)
         if seen.trouble:
             failures += 1
             if failures > 1:
@@ -412,8 +424,11 @@ def try_evil(exercise, text, tests):
             verdicts.update({t: Verdict(FAIL, why) for t in mine})
             return verdicts
         names = [t[len(PREFIX):] for t in mine]
-        seen = fight(hosts.modules(names), names, elf, runs)
-    bad_end = [e for e in seen.good or [] if e.split("/")[0] not in ("0", "3", "4")]
+        for _ in (1, 2):    # a slow machine is no reason to fail
+            seen = fight(hosts.modules(names), names, elf, runs)
+            bad_end = [e for e in seen.good or [] if not ends(e)]
+            if not seen.unsure and not bad_end:
+                break
     for t in mine:
         why = beaten(seen, t[len(PREFIX):])
         if seen.wrong:

@@ -10,10 +10,12 @@
 #   begin VISIT
 #   ended VISIT WORD...    what was seen: see redteam.py, sentence()
 #   good ENDING...         how each run ended on the good Host: status/code
+#   stuck HOST             it cannot be removed
 
 mark=$1
 beats=$2
 shift 2
+bad=
 debug=/sys/kernel/debug/lguest
 mount -t debugfs none /sys/kernel/debug 2>/dev/null
 loaded=
@@ -70,12 +72,12 @@ for visit in "$@"; do
 	host=${visit%:*}
 	number=${visit#*:}
 	seen=nothing
+	if [ "$host" != "$loaded" ] && [ -n "$loaded" ] && ! rmmod lg 2>/dev/null; then
+		echo "$mark stuck $loaded"
+		exit 1
+	fi
 	echo "$mark begin $visit"
 	if [ "$host" != "$loaded" ]; then
-		if [ -n "$loaded" ] && ! rmmod lg 2>/dev/null; then
-			echo "$mark ended $loaded:0 stuck"
-			exit 1
-		fi
 		if ! insmod "/root/hosts/$host.ko" 2>/tmp/insmod; then
 			echo "$mark ended $visit insmod $(cat /tmp/insmod)"
 			exit 1
@@ -96,11 +98,17 @@ for visit in "$@"; do
 	fi
 	[ "$seen" = nothing ] && holds
 	if [ "$visit" = good:0 ]; then
-		line=
-		for n in $(seq "$(wc -l </root/runs)"); do eval "line=\"\$line \$good_$n\""; done
+		line= bad=
+		for n in $(seq "$(wc -l </root/runs)"); do
+			eval "ending=\$good_$n"
+			line="$line $ending"
+			case $ending in 0/*|3/*|4/*) ;; *) bad=yes ;; esac
+		done
 		echo "$mark good$line"
 	fi
 	echo "$mark ended $visit $seen"
+	# Who does not end by itself need not try the others.
+	[ -z "$bad" ] || break
 done
 rmmod lg
 echo "$mark done"
