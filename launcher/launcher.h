@@ -424,6 +424,8 @@ void queue_serve(struct queue *q);
 void terminal_raw(void);
 /* Async-signal-safe, any thread, any number of times. */
 void terminal_restore(void);
+/* NULL, or what is to be done before that: by somebody who draws on the screen. */
+extern void (*terminal_first)(void);
 
 enum escape { ESCAPE_NONE, ESCAPE_LEAVE, ESCAPE_HELP };
 /* Takes Ctrl-A sequences out of n bytes at text, in place.  *pending (start with

@@ -108,6 +108,7 @@ void map_live_begin(void)
 {
 	if (!rows)
 		return;
+	terminal_first = map_live_leave;
 	put("\033[%u;1H", rows * 2);
 	for (unsigned i = 0; i < rows * 2; i++)
 		put("\n");

@@ -24,9 +24,12 @@
 static struct termios borrowed;
 static atomic_bool is_raw;
 
+void (*terminal_first)(void);
+
 void terminal_restore(void)
 {
-	map_live_leave();
+	if (terminal_first)
+		terminal_first();
 	if (atomic_exchange(&is_raw, false))
 		tcsetattr(STDIN_FILENO, TCSANOW, &borrowed);
 }
