@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -272,14 +273,29 @@ def make_map(config):
                 results.append(Result(prefix + "/html", SKIP, "there is no chromium here"))
 
             on_a_terminal(test)
-            # From outside: the capsule carries it out.
+            # From outside: a signal is carried into the capsule, and the file out of it.
             out = os.path.join(folder, "capsule.json")
-            status, text = run([LAUNCHER, "--capsule=always", "--timeout=60",
-                                "--map=%s,every=0.5" % out, "32", elf("map")], 120)
+            p = subprocess.Popen([LAUNCHER, "--capsule=always", "--timeout=60",
+                                  "--map=%s,every=0.5" % out, "32", elf("map"), "1"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+            try:
+                said = b""
+                while b"laid out" not in said:
+                    more = os.read(p.stdout.fileno(), 4096)
+                    said += more or b"laid out?"        # it has ended
+                p.send_signal(signal.SIGUSR2)
+                time.sleep(1.5)
+                p.terminate()
+                p.communicate(timeout=60)
+            finally:
+                p.kill()
             with open(out, encoding="ascii") as f:
-                last = json.loads(f.read().splitlines()[-1])
-            test("capsule", status == 0 and pages(last).get(WINDOW + 4096) == ("d", AREA + 0x3000),
-                 "status %s: %s" % (status, tail(text, 2)))
+                seen = [json.loads(line) for line in f]
+            why = {m["why"] for m in seen}
+            test("capsule", p.returncode == 143 and why == {"clock", "signal", "end"} and
+                 pages(seen[-1]).get(WINDOW + 4096) == ("d", AREA + 0x3000),
+                 "status %s, moments by %s" % (p.returncode, sorted(why)))
             for word in ("x,every=0", "x,every=banana", ",every=1"):
                 status, text = run([LAUNCHER, "--map=" + word, elf("map")], 30)
                 test("--map=" + word, status == 2 and text.count("\n") == 1

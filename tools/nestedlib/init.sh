@@ -33,13 +33,16 @@ tell() { echo "LG $NONCE $*" >&3; }
 # A file goes out as a line with its size, and then its bytes.
 send() { tell "$1" "$(stat -c %s "$2")"; cat "$2" >&3; }
 
-# What we are told while the command runs: how large the window is, and that it is to
-# come to an end.
+# What we are told while the command runs: how large the window is, that somebody wants a
+# picture (--map), and that it is to come to an end.
 orders() {
 	while read -r word rows cols; do
 		case $word in
 		winsize)
 			stty -F /dev/ttyS1 rows "$rows" cols "$cols"
+			;;
+		usr2)
+			[ -s /run/command ] && kill -USR2 "$(cat /run/command)"
 			;;
 		stop)
 			while [ ! -s /run/command ]; do sleep 0.1; done
