@@ -24,10 +24,9 @@ def the_lab(number, hidden=False):
 
 def staff_only(name):
     """A module that handouts do not have."""
-    try:
-        return importlib.import_module("engine." + name)
-    except ImportError:
+    if not os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")):
         raise LabError("this is a handout; that is done in the course's own tree")
+    return importlib.import_module("engine." + name)
 
 
 def answers_of(lab, top=TOP):
@@ -386,3 +385,6 @@ def main(arguments):
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:             # `make hint 6.1 | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141

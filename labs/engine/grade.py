@@ -130,7 +130,8 @@ def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=Tr
         else:
             texts[e.id] = text
     tried = [e for e in lab.exercises if e.id in texts]
-    unit.prepare(lab, tree)
+    if tried:
+        unit.prepare(lab, tree)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for e, found in zip(tried, pool.map(user_space, tried)):
             again = [t for t in tests_of(e) if t.test in found and found[t.test].word == ERROR]

@@ -90,7 +90,8 @@ def show(code, say=print):
     for lab in all_labs:
         for e in lab.exercises:
             if code == e.id:
-                say("%s, %s. You write: %s" % (e.id, e.name, e.write))
+                say("%s, %s%s You write: %s" % (e.id, e.name, "" if e.name[-1] in "?!." else ".",
+                                                e.write))
                 say("contract: %s" % e.contract)
                 say("hints: %s" % ", ".join(sorted(h for h in lab.hints
                                                    if h.startswith(e.id + "-"))))
