@@ -170,6 +170,21 @@ def labs_hostile(wanted):
     return results
 
 
+def try_regions(prefix, ident, test, cases, region):
+    """What comes of `test` with region(tree, exercise, case) for LAB ident, for each of cases."""
+    from engine import unit
+    from engine.tree import Tree
+    tree, results = Tree(), []
+    e = tree.exercises[ident]
+    tests = [t for t in e.tests if t.test == test]
+    unit.prepare(e.lab, tree)
+    for name, code, word, expect in cases:
+        v = unit.try_exercise(e, tree, region(tree, e, code), 1, tests)[test]
+        results.append(same("%s/%s" % (prefix, name), v.word == word and expect in v.why,
+                            "%s (%s), expected %s %s" % (v.word, v.why, word, expect), v.log))
+    return results
+
+
 # The same in 32 bits, in lguest_irq_enable() of exercise 1.3: what it says instead of the store.
 INSIDE = [
     ("as it should be", "", PASS, ""),
@@ -186,20 +201,34 @@ INSIDE = [
 
 def labs_inside(wanted):
     """32-bit code of a student's, in the address space of a test that is not: who wins?"""
-    from engine import labs, unit
-    from engine.tree import Tree
+    from engine import unit
     unit.PATIENCE = 3.0
-    tree, store = Tree(), "\tLIVE(irq_enabled) = LGUEST_IF;\n"
-    e = tree.exercises["1.3"]
-    tests = [t for t in e.tests if t.test == "teachos32/flag/off_and_on"]
-    unit.prepare(labs.load(1), tree)
-    results = []
-    for name, code, word, expect in INSIDE:
-        text = tree.mine(e).replace(store, "\t%s\n%s" % (code, store))
-        v = unit.try_exercise(e, tree, text, 1, tests)[tests[0].test]
-        results.append(same("labs/inside/" + name, v.word == word and expect in v.why,
-                            "%s (%s), expected %s %s" % (v.word, v.why, word, expect), v.log))
-    return results
+    store = "\tLIVE(irq_enabled) = LGUEST_IF;\n"
+    return try_regions("labs/inside", "1.3", "teachos32/flag/off_and_on", INSIDE,
+                       lambda tree, e, code: tree.mine(e).replace(
+                           store, "\t%s\n%s" % (code, store)))
+
+
+# The same for the Switcher: what may stand in a region of NASM.  {}: the reference.
+NASTY = [
+    ("speaks for the stand", "{}\tmov\tal, 'x'\n\tout\t0xe9, al\n", FAIL, "not for the Switcher"),
+    ("leaves for the Host's text", "{}[section .text]\n\tret\n__SECT__\n", FAIL, "section .text"),
+    ("calls the stand", "{}\textern\tfinish\n\tcall\tfinish\n", FAIL, "not mapped in the Guest"),
+    ("includes a secret", 'incbin "/etc/shadow"\n{}', FAIL, "does not compile"),
+    ("is not even NASM", "#include <stdio.h>\nint main;\n", FAIL, "does not compile"),
+    ("fills the memory", "{}\ttimes 4000000000 nop\n", FAIL, ""),
+    ("ends it all", "{}%fatal enough\n", FAIL, "does not compile"),
+    ("hangs", "leave_guest:\n\tjmp\t$\nleave_end:\n", "TIMEOUT", "hangs"),
+    ("triple-faults", "leave_guest:\n\tlidt\t[r15 + LG_SPILL_RAX]\n\tud2\nleave_end:\n", FAIL,
+     "triple fault"),
+    ("an honest one still passes", "{}", PASS, ""),
+]
+
+
+def labs_switcher(wanted):
+    """Regions of the Switcher that mean harm, or do it: the right verdict, and soon."""
+    return try_regions("labs/switcher", "10.4", "switcher/stand/there-and-back", NASTY,
+                       lambda tree, e, text: text.replace("{}", tree.mine(e)))
 
 
 def processes_called(name):

@@ -75,7 +75,7 @@ def objects(folder):
 
 def link_words(elf, parts):
     return ["ld", "-m", "elf_x86_64", "-T", os.path.join(SOURCE, "stand.ld"), "-z", "noexecstack",
-            "-z", "max-page-size=4096", "--no-warn-rwx-segments", "-o", elf] + parts
+            "-z", "max-page-size=4096", "-o", elf] + parts
 
 
 def flat_words(elf, image):
