@@ -202,6 +202,13 @@ static void put_obituary(FILE *f, const struct obituary *o)
 	fprintf(f, "],\n \"exits_of\": {\"programs\": %u, \"kernel\": %u, \"hypercalls\": %u, "
 		"\"interrupts\": %u},\n ", o->exits_of[EXIT_USER], o->exits_of[EXIT_KERNEL],
 		o->exits_of[EXIT_HYPERCALL], o->exits_of[EXIT_INTERRUPT]);
+	if (o->end->run.code[0]) {
+		char rule[32];
+
+		snprintf(rule, sizeof(rule), OBITUARY_RULE "%s", o->end->run.code);
+		put_text(f, "rule", rule);
+		fputs(", ", f);
+	}
 	put_text(f, "hint", OBITUARY_HINT);
 }
 

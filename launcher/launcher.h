@@ -665,6 +665,8 @@ void lines_find(const struct image *img, struct line *sought, unsigned n);
 #define OBITUARY_HINT	"every step before: the same with --trace=run.json, and then make view " \
 			"TRACE=run.json"
 
+#define OBITUARY_RULE	"make hint "	/* and the code */
+
 /* One address of the Guest's, looked at from all sides. */
 struct look {
 	bool taken;			/* else nothing here means anything */

@@ -284,7 +284,8 @@ static void print_undelivered(const struct obituary *o)
 		"interrupt", where);
 	fprintf(stderr, "\n  then    the Guest's kernel could not be told: ");
 	if (!o->st.undelivered_at) {
-		fprintf(stderr, "it has set no gate for vector %u\n", vector);
+		fprintf(stderr, "it has set no gate for vector %u%s\n", vector,
+			vector < 32 ? ", or not said LGUEST_INIT" : "");
 	} else {
 		fprintf(stderr, "the frame goes onto the stack at %02x:%08x\n"
 			"          (%s), and there is no place for it:\n",
@@ -342,7 +343,7 @@ static void print_registers(const struct obituary *o)
 static void print_hints(const struct obituary *o)
 {
 	if (o->end->run.code[0])
-		fprintf(stderr, "  what the rule is: make hint %s\n", o->end->run.code);
+		fprintf(stderr, "  what the rule is: " OBITUARY_RULE "%s\n", o->end->run.code);
 	fprintf(stderr, "  " OBITUARY_HINT "\n");
 }
 
