@@ -18,7 +18,7 @@ from .compose import put
 from .guests import kernel_folder
 from .labs import TOP, LabError
 from .tree import FLAVOURS, declaration, make_global
-from .unit import COMMON, in_program, program_of
+from .unit import COMMON, Program, in_program
 
 
 def run(words, cwd=TOP):
@@ -58,13 +58,14 @@ def make(tree, exercises, folder):
                     if not switcher.owns(e.file)}
         modules = kernel_objects(exercises, variants, place, index)
         kernels = teachos_objects(exercises, variants, place)
+        frames = frames_of(tree)
         for e in exercises:
             if switcher.owns(e.file):
                 index["exercises"][e.id] = {"declaration": switcher.as_bytes(tree, e),
                                             "objects": {}}
                 continue
             entry = {"declaration": prototypes(tree, e), "objects": {}}
-            found = flavours(tree, e, variants[e.id], place, modules)
+            found = flavours(e, frames.get(e.file), variants[e.id], place, modules)
             found.update(kernels.get(e.id, {}))
             for flavour, path in found.items():
                 name = "%s-%s.o" % (e.id, flavour)
@@ -98,19 +99,17 @@ def variant(tree, exercise, open_ones):
     return markers.splice(tree.text(exercise.file), exercise.file, new)
 
 
-def frame_of(tree, e):
-    """The frame of the programs that need this file, or None."""
-    for lab in {x.lab.lab: x.lab for x in tree.exercises.values()}.values():
-        for t in [t for x in lab.exercises for t in x.tests if in_program(t.test)]:
-            program = program_of(lab, t.test)
-            if e.file in program.paths and not program.inside:
-                return program.frame
-    return None
+def frames_of(tree):
+    """{file: the frame of the programs that need it}"""
+    keys = {(e.lab.lab, t.test.rsplit("/", 1)[0]): e.lab for e in tree.exercises.values()
+            for t in e.tests if in_program(t.test)}
+    programs = [Program(lab, key) for (_, key), lab in keys.items()]
+    return {path: p.frame for p in programs if not p.inside for path in p.paths}
 
 
-def flavours(tree, e, text, place, modules):
+def flavours(e, frame, text, place, modules):
     """{flavour: object of the variant}"""
-    kind, frame = e.file.split("/")[0], frame_of(tree, e)
+    kind = e.file.split("/")[0]
     found, wanted = {}, {}
     if frame:
         wanted["unit"] = COMMON + frame["flags"]

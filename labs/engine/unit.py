@@ -103,10 +103,6 @@ class Program:
             self.frame["source"], n, "" if "." in n else ".c") for n in self.needs]
 
 
-def program_of(lab, test):
-    return Program(lab, test.rsplit("/", 1)[0])
-
-
 def headers_hash(top, folders):
     """One hash for all headers that a file of these folders may include."""
     digest = hashlib.sha256()
