@@ -664,10 +664,18 @@ def make_worlds(kernel):
         plan = [("run", way.strip() + word, 60, known.command(word).replace(
             "/bin/launcher", "/bin/launcher --stats=/tmp/s.json " + way) + "; cat /tmp/s.json")
             for way in ("", "--rings ") for word in ("0", "100", "10", "1")]
+        # What does it cost?  The inmate's own stopwatch knows, before, meanwhile and after.
+        free = {"before": "", "stats": "--stats=/tmp/s ", "trace": "--trace=/tmp/t ", "after": ""}
+        plan += [("run", name, 60, known.command("1000").replace("launcher ", "launcher " + way))
+                 for name, way in free.items()]
         outcome, steps, last = batch(Config(kernel, "qemu64", 1), plan, [elf("worlds")], 120,
                                      extra=["--icount"])
-        ticks = {}
+        ticks, cost = {}, {}
         for name, step in steps.items():
+            if name in free:
+                found = re.search(r"^# ticks for a thousand calls: (\d+)$", step.output, re.M)
+                cost[name] = int(found.group(1)) if found else 0
+                continue
             start = step.output.find("{")
             try:
                 stats = json.loads(step.output[start:step.output.rfind("}") + 1])
@@ -699,6 +707,9 @@ def make_worlds(kernel):
         calls = min(ticks[w + "1"]["switcher"] - ticks[w + "0"]["switcher"] for w in ("", "--rings"))
         results.append(check(prefix + "/switcher", 80 * 999 < calls < 200 * 999,
                              "999 trips take %d instructions" % calls))
+        results.append(check(
+            prefix + "/free", 0 < cost["before"] == cost["after"] < cost["stats"] < cost["trace"],
+            "ticks for a thousand calls: %s" % cost))
         results.append(check(prefix + "/all", all(
             t["host"] > 0 and (t["both"] == 0) == name.startswith("--")
             for name, t in ticks.items()), "the Host's time, or time of both: %s" % ticks))
