@@ -366,9 +366,13 @@ def boot(lab, tree, artefacts, tests, control):
                                   if k in artefacts]
     steps = plan.steps
     if artefacts.get("launcher"):
-        files.append("%s:/root/launcher" % artefacts["launcher"])
+        # Theirs, and so not root in there: it could write down its own verdict.
+        files += ["%s:/root/launcher-of-student" % artefacts["launcher"],
+                  "%s:/root/launcher" % os.path.join(TOP, "labs", "engine", "as_student.sh")]
         steps = [tuple(w.replace("/bin/launcher", "/root/launcher") if isinstance(w, str) else w
                        for w in s) for s in steps]
+        steps.insert(0, ("run", "student", 20, "echo student::1000:1000::/tmp:/bin/sh "
+                         ">>/etc/passwd; chmod 1777 /tmp; chmod 666 /dev/lguest"))
     trouble = ""
     for attempt in (1, 2):
         try:

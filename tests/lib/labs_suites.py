@@ -602,6 +602,45 @@ def labs_submission(dest, folder, env):
     return results
 
 
+# Looks for the word that goes before all verdicts; 99: found.
+SPY = """
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void look(void)
+{
+	static char text[65536], name[64];
+	static const char *const kinds[] = { "cmdline", "environ" };
+	static const char *const files[] = { "/root/plan", "/root/results" };
+
+	for (unsigned i = 0; i < 2; i++)
+		if (open(files[i], O_RDONLY) >= 0)
+			_exit(99);
+	for (int pid = 1; pid < 800; pid++)
+		for (unsigned k = 0; k < 2; k++) {
+			snprintf(name, sizeof(name), "/proc/%d/%s", pid, kinds[k]);
+			int fd = open(name, O_RDONLY);
+			ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 8);
+
+			close(fd);
+			for (ssize_t i = 0; i < n; i++)
+				if (!memcmp(text + i, "mark-", 5))
+					_exit(99);
+		}
+}
+"""
+
+
+def labs_spy(wanted):
+    """A Launcher that looks for the verdicts' mark in the nested machine: it is not to be seen."""
+    from engine import guests, labs
+    from engine.tree import Tree
+    tree = Tree()
+    text = SPY + tree.mine(tree.exercises["5.1"])
+    v = guests.try_guests(labs.load(5), tree, {"5.1": text}, ["guest/first-words"],
+                          control=False)["guest/first-words"]
+    return [same("labs/spy/finds nothing", v.word == PASS, "%s: %s" % (v.word, v.why), v.log)]
+
+
 def labs_machine(wanted):
     """QEMU, too, has no more rights than it needs; and it goes when its starter goes."""
     from engine import guests, sandbox

@@ -229,10 +229,11 @@ def batch(config, plan, files, patience, on_line=None, extra=(), collect=()):
         plan_file = os.path.join(folder, "plan")
         results = os.path.join(folder, "results")
         with open(plan_file, "w", encoding="utf-8") as f:
+            f.write(mark + "\n")
             for step in plan:
                 f.write("\t".join(str(s) for s in step) + "\n")
         outcome = nested(
-            config, ["sh", "/root/batch.sh", "/root/plan", "/root/results", mark],
+            config, ["sh", "/root/batch.sh", "/root/plan", "/root/results"],
             files=[BATCH, plan_file] + list(files),
             collect=[("/root/results", results)] + list(collect), patience=patience, on_line=on_line,
             extra=extra)

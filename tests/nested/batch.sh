@@ -15,14 +15,19 @@
 #     join  ID                     wait for that one
 #     say   TEXT                   to our standard output, as a sign to the runner
 #
+# Its first line is a word that no Guest can guess, and that goes before each line of ours.
+# Who runs in here without being root cannot find it: not on our command line, and in no file
+# that they may read.
+#
 # Two hundred steps are usual, and each fork costs ten milliseconds in there: hence
 # the built-in commands where a reader might expect cat and date.
 #:*
-# Usage: batch.sh PLAN RESULTS MARK       (MARK: a word that no Guest can guess)
+# Usage: batch.sh PLAN RESULTS       (PLAN is removed)
 
-plan=$1
 results=$2
-mark=$3
+exec 5<"$1"
+rm -f "$1"
+read -r mark <&5
 tab=$(printf '\t')
 counters=/sys/kernel/debug/lguest
 [ -d $counters ] || mount -t debugfs none /sys/kernel/debug 2>/dev/null
@@ -47,6 +52,7 @@ ended() {
 }
 
 : >"$results"
+chmod 600 "$results"
 while IFS="$tab" read -r verb id seconds command; do
 	read -r begun rest </proc/uptime
 	# If the machine hangs, this is all that comes out of it.
@@ -55,16 +61,16 @@ while IFS="$tab" read -r verb id seconds command; do
 	exec)
 		echo "$mark begin $id" >>"$results"
 		# shellcheck disable=SC2086  # the words are meant to be split
-		timeout -s KILL "$seconds" $command >>"$results" 2>&1 </dev/null
+		timeout -s KILL "$seconds" $command >>"$results" 2>&1 </dev/null 5<&-
 		ended "$id" $? "$begun"
 		;;
 	run)
 		echo "$mark begin $id" >>"$results"
-		timeout -s KILL "$seconds" sh -c "$command" >>"$results" 2>&1 </dev/null
+		timeout -s KILL "$seconds" sh -c "$command" >>"$results" 2>&1 </dev/null 5<&-
 		ended "$id" $? "$begun"
 		;;
 	start)
-		timeout -s KILL "$seconds" sh -c "$command" >"/tmp/$id.out" 2>&1 </dev/null &
+		timeout -s KILL "$seconds" sh -c "$command" >"/tmp/$id.out" 2>&1 </dev/null 5<&- &
 		echo "$! $begun" >"/tmp/$id.job"
 		;;
 	join)
@@ -86,6 +92,6 @@ while IFS="$tab" read -r verb id seconds command; do
 		exit 2
 		;;
 	esac
-done <"$plan"
+done <&5
 look
 echo "$mark done guests=$guests pinned=$pinned tables=$tables" >>"$results"
