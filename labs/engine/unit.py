@@ -440,7 +440,10 @@ def verdict_of(name, said, ended, logs, program):
     if word == "TIMEOUT":
         return Verdict(TIMEOUT, why, log)
     if word == "FAIL":
-        return Verdict(FAIL, reason(log) or why, log)
+        # How it ended says less than what it complained of.  What the runner itself found
+        # out about it says more.
+        ended_badly = why.startswith(("exit status", "ended by signal"))
+        return Verdict(FAIL, (ended_badly and reason(log)) or why or reason(log), log)
     if word == "ERROR" or ended.status == 125:
         return Verdict(ERROR, why or ended.output[-200:].strip(), log)
     if said.get("."):
