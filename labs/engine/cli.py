@@ -158,7 +158,8 @@ def grade_submission(o, lab):
                  else os.path.abspath(w) if w in (o.path, o.results) else w for w in o.words]
         words = [w for w in words if w != "--"]
         words += [] if o.student_seed else ["--student-seed", seed]
-        return variant.run(seed, words + ["--note=" + n for n in notes])
+        what = ("host", "launcher") + (("teachos",) if "teachos" in lab.artefacts else ())
+        return variant.run(seed, words + ["--note=" + n for n in notes], what)
     report = grading.grade(lab, tree, regions, seed=o.seed, path=o.results, who=o.who or "",
                            answers=answers, student_seed=seed, notes=notes)
     grading.screen(report)
