@@ -77,11 +77,13 @@ class Parameters:
         if path in FILES:
             text = FILES[path](self, path, text)
         if path.startswith(PROSE):
-            text = self.prose(text)
+            text = self.prose(path, text)
         return text
 
-    def prose(self, text):
-        for pattern in (r"\b64(?= (?:slots|calls)\b)", r"(?<=queue of )64\b", r"(?<=0\.\.)63\b",
+    def prose(self, path, text):
+        """What people read about the ring.  (Elsewhere 0..63 are vectors.)"""
+        slots = (r"(?<=0\.\.)63\b",) if path.endswith("/hypercall.h") else ()
+        for pattern in slots + (r"\b64(?= (?:slots|calls)\b)", r"(?<=queue of )64\b",
                         r"(?<=[Mm]ore than )64(?= in one)", r"(?<=at most )64(?= of them)",
                         r"(?<=freed gets )64\b", r"(?<=wrap at )64\b", r"(?<=modulo )64\b"):
             text = re.sub(pattern, lambda m: str(self.ring - 64 + int(m.group(0))), text)

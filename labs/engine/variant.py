@@ -64,7 +64,10 @@ def make(seed):
         with open(source, "rb") as f:
             data = f.read()
         if path in parameters.FILES or path.startswith(parameters.PROSE):
-            data = p.rewrite(path, data.decode("utf-8")).encode()
+            try:
+                data = p.rewrite(path, data.decode("utf-8")).encode()
+            except UnicodeDecodeError:
+                pass            # a picture
         put(to, data, os.stat(source).st_mode & 0o777)
     for name in ("variant", "seed"):
         put(os.path.join(tree, "labs", name), ("%s\n" % seed).encode())
