@@ -9,6 +9,7 @@ What is not the student's is compiled once and kept by the hash of everything it
 on; the student's file is compiled and linked in the sandbox.
 """
 
+import functools
 import hashlib
 import os
 import re
@@ -134,8 +135,9 @@ def guest_words(path, source, to, values, first=()):
             "-Iinclude", "-DCONFIG_DEBUG", "-w", "-c", "-x", "c", "-o", to, source]
 
 
+@functools.lru_cache(None)
 def asm_values():
-    """NASM's constants, as TeachOS's Makefile gets them out of the headers."""
+    """NASM's constants, as TeachOS's Makefile gets them out of the headers; made once a run."""
     path = os.path.join(BUILD, "teachos", "2level", "asm_values.inc")
     with _lock:
         p = subprocess.run(["make", "-s", "-C", os.path.join(TOP, "teachos"), "BUILD=" + BUILD,
