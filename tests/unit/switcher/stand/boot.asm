@@ -196,15 +196,13 @@ stand_deliver:
 	PROLOGUE
 	lea	rax, [stand_back]
 	push	rax				; what lg_enter_guest leaves on the stack
-	push	rbx
-	push	rbp
-	push	r12
-	push	r13
-	push	r14
-	push	r15
-	pushfq
+%assign word 0
+%rep 7
+	push	qword [host_in + word * 8]
+%assign word word + 1
+%endrep
+	mov	[rdi + LG_HOST_RSP], rsp
 	mov	r15, rdi
-	mov	[r15 + LG_HOST_RSP], rsp
 	jmp	as_if
 
 section .both progbits alloc exec nowrite align=4096
