@@ -388,17 +388,13 @@ def as_bytes(tree, exercise):
     with tempfile.TemporaryDirectory(prefix="lg-bytes-") as place:
         path, out = os.path.join(place, "part.asm"), os.path.join(place, "part.o")
         shutil.copy(offsets, place)
-        extern = set()
-        while True:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write("%s\n%s\nsection .lgswitcher progbits alloc exec nowrite align=4096\n%s%s"
-                        % (head, macros, "".join("extern %s\n" % n for n in sorted(extern)), text))
-            p = subprocess.run(["nasm", "-f", "elf64", "-w-all", "-I", place + "/", "-o", out, path],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            missing = set(re.findall(r"symbol `([\w.]+)' not defined", p.stdout.decode()))
-            if not missing - extern:
-                break
-            extern |= missing
+        outside = set(re.findall(r"^(\w+):", whole.replace(text, ""), re.M))
+        extern = sorted(outside & set(re.findall(r"\w+", text + macros)))
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("%s\n%s\nsection .lgswitcher progbits alloc exec nowrite align=4096\n%s%s"
+                    % (head, macros, "".join("extern %s\n" % n for n in extern), text))
+        p = subprocess.run(["nasm", "-f", "elf64", "-w-all", "-I", place + "/", "-o", out, path],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if p.returncode:
             raise LabError("LAB %s by itself: %s" % (exercise.id, p.stdout.decode()[-300:]))
         names = inspector().symbols_in(stand.call(["objdump", "-t", out], "objdump"))
