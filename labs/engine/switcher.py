@@ -93,13 +93,16 @@ class Code:
                     inspector().instructions_in(listing)]
 
     def between(self, first, last):
-        a, b = self.where.get(first), self.where.get(last)
-        if a is None or b is None or b < a:
-            raise Broken("no %s before %s" % (first, last))
-        return [i for i in self.all if a <= i[0] < b]
+        a, b = self.at(first), self.at(last)
+        found = [i for i in self.all if a <= i[0] < b]
+        if not found:
+            raise Broken("there is nothing between %s and %s" % (first, last))
+        return found
 
     def at(self, label):
-        return self.where.get(label)
+        if label not in self.where:
+            raise Broken("there is no label %s" % label)
+        return self.where[label]
 
 
 def find(code, pattern):
@@ -198,7 +201,7 @@ def way_home(c):
     loads = sorted((order.index("mov fs"), order.index("mov gs")))
     if bases[0] < loads[0] or bases[1] < loads[1]:
         return "way home: a base is written before its selector is loaded"
-    if end is None or end <= system[-1][0]:
+    if end <= system[-1][0]:
         return "way home: leave_end is not behind LIDT"
     if find([i for i in code if i[0] < end], r"^(push|pop)"):
         return "way home: push or pop before the Host's IDT is back"
@@ -210,7 +213,7 @@ def short_cut(c):
     code = c.between("lg_stub_syscall", "syscall_commit_end")
     if len(code) > 24:
         return "short cut: %d instructions; expected 24 at most (19 are enough)" % len(code)
-    why = stores_within(c, code, "direct_stores", "direct_stores_end", 5)
+    why = stores_within(c, code, "direct_stores", "direct_stores_end")
     if why:
         return why
     if code[-1][0] != c.at("syscall_iret"):
@@ -218,13 +221,12 @@ def short_cut(c):
     return commit(c, code, "syscall_commit")
 
 
-def stores_within(c, code, first, last, least):
+def stores_within(c, code, first, last):
     """What is written to the Guest's stack is 32 bits wide, and between two labels."""
     stores = [(o, p) for o, m, p in code if m in ("mov", "movnti") and re.match(
         r"(DWORD|QWORD|WORD|BYTE) PTR \[r(8|9|1[0-4])d?\b", p)]
-    if len(stores) < least:
-        return "short cut: %d words are written to the Guest's stack, expected %d" % (
-            len(stores), least)
+    if not stores:
+        return "short cut: nothing is written to the Guest's stack"
     for o, p in stores:
         if not p.startswith("DWORD"):
             return "short cut: mov %s: the Guest's words have 32 bits" % p
@@ -245,7 +247,7 @@ def commit(c, code, label):
 def detour(c):
     """10.6: the same rules as for the system call."""
     code = c.between("direct_go", "ring0_fault")
-    why = stores_within(c, code, "trap_stores", "trap_stores_end", 6)
+    why = stores_within(c, code, "trap_stores", "trap_stores_end")
     return why or commit(c, [i for i in code if i[0] < c.at("direct_commit_end")], "direct_commit")
 
 
