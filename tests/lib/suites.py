@@ -753,7 +753,7 @@ def make_trace(config):
             f.flush()
             outcome = nested(config, ["sh", "/root/trace.sh"],
                              files=[f.name + ":/root/trace.sh", elf("syscall"),
-                                    elf("kill-no-gate")], patience=60)
+                                    elf("kill-no-gate")], patience=150)
         seen = {n: int(v) for n, v in re.findall(r"^event (\S+) (\d+)", outcome.output, re.M)}
         text = outcome.output
         try:

@@ -174,7 +174,7 @@ def make_timeline(config, short=False):
             files.append(os.path.join(TOP, "tests", "nested", "timeline.sh"))
             outcome = nested(
                 config, ["sh", "/root/timeline.sh", "short" if short else "all"], files=files,
-                collect=[("/tmp/out.tar", tar)], patience=170)
+                collect=[("/tmp/out.tar", tar)], patience=280)
             if not os.path.exists(tar):
                 return [Result(prefix, ERROR, "nothing came back: %s"
                                % machine.tail(outcome.output, 3), outcome.output)]

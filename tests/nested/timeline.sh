@@ -46,21 +46,21 @@ echo "instances after seven: $(ls $t/instances | wc -l)"
 launcher --trace=/tmp/out/one.json interrupts.elf >/dev/null 2>&1 &
 launcher --trace=/tmp/out/two.json paging2.elf >/dev/null 2>&1
 wait
-launcher --trace=/tmp/same.json --timeout=2 heartbeat.elf 100000 >/dev/null 2>&1 &
-sleep 1
+launcher --trace=/tmp/same.json --timeout=5 heartbeat.elf 100000 >/dev/null 2>&1 &
+until grep -q '"name":"lguest"' /tmp/same.json; do sleep 0.1; done
 launcher --trace=/tmp/same.json syscall.elf 2>&1 | sed 's/^/same file: /'
 wait
 
 # kill -9 in the middle: the reader finishes the file by itself.
 launcher --trace=/tmp/out/killed.json heartbeat.elf 100000 >/dev/null 2>&1 &
-sleep 1
+until [ "$(grep -c '"cat":"stay"' /tmp/out/killed.json)" -gt 50 ]; do sleep 0.2; done
 kill -9 $!
 wait
 sleep 1
 echo "instances after kill -9: $(ls $t/instances | wc -l)"
 # Both killed: what stays behind is swept up by the next one.
 launcher --trace=/tmp/orphan.json heartbeat.elf 100000 >/dev/null 2>&1 &
-sleep 1
+until grep -q '"cat":"stay"' /tmp/orphan.json; do sleep 0.2; done
 kill -9 $! $(pidof lguest-trace)
 wait
 sleep 1
