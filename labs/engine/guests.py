@@ -12,7 +12,6 @@ import fcntl
 import importlib.util
 import json
 import os
-import re
 import secrets
 import shutil
 import stat

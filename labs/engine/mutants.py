@@ -7,7 +7,6 @@ mistake is caught by the test that is named for it, with the hint that is named 
 import concurrent.futures
 import importlib.util
 import os
-import re
 import sys
 
 from . import guests, redteam, unit
