@@ -185,14 +185,16 @@ static void alone(void **state)
 {
 	(void)state;
 	begin();
+	GUEST(u8, "need_resched") = 1;
 	guest_call("schedule", 0);
+	if (GUEST(u8, "need_resched"))
+		fail_msg("need_resched is still set after schedule()");
 	if (strchr(events, 's'))
 		fail_msg("alone, and the stacks were switched");
 	if (arms)
 		fail_msg("alone, and the clock was set %u times: nobody waits", arms);
 	if (*word("current") != person(0))
 		fail_msg("alone, and somebody else runs");
-	GUEST(u8, "need_resched") = 0;
 	guest_call("sched_tick", 0);
 	if (GUEST(u8, "need_resched"))
 		fail_msg("nobody waits, and the process has to go");
