@@ -14,7 +14,11 @@ from .verdict import FAIL, PASS, Broken, Result
 
 HOME = os.path.join(BUILD, "linux")
 VMLINUX = os.path.join(HOME, "vmlinux")
+DEBUG = os.path.join(HOME, "vmlinux-debug")     # PAE, lockdep: tried if it has been made
 RING3 = os.path.join(TOP, "linux", "ring3.c")
+
+# What the Guest's kernel says when it is unwell.
+TROUBLE = re.compile(r"(BUG|WARNING|INFO): .*|Call Trace.*|unchecked MSR.*|Bad page.*|Oops.*")
 
 DISK_MB = 4
 SEEK = 300              # in pages: where the Guest writes
@@ -91,22 +95,24 @@ def make_linux(config):
             ("run", "panic", 110, launch + "/root/vmlinux quiet rdinit=/no-such-thing"),
             ("run", "notsc", 110, launch + "/root/vmlinux quiet notsc -- echo still here"),
         ]
-        files = [VMLINUX, initrd, path("disk", before), path("two", bytes(1 << 20))]
-        outcome, steps, last = batch(config, plan, files, 420,
+        if os.path.exists(DEBUG):
+            plan.append(("run", "debug", 200, launch.replace("100", "190") +
+                         "--memory=96 /root/vmlinux-debug -- ring3"))
+        files = [VMLINUX] + [DEBUG] * os.path.exists(DEBUG) + [
+            initrd, path("disk", before), path("two", bytes(1 << 20))]
+        outcome, steps, last = batch(config, plan, files, 600,
                                      collect=[("/root/disk", path("after"))],
                                      extra=["--memory", "768"])
         results = []
-        text = steps["ring3"].output
-        said = re.findall(r"^(ok|not ok) (.*?)\r?$", text, re.M)
-        for word, what in said:
-            what, _, why = what.partition(": got ")
-            results.append(check("%s/ring3/%s" % (prefix, what), word == "ok", "got " + why))
-        results.append(check(prefix + "/ring3/all of them", len(said) == opinions(),
-                             "%d lines, expected %d" % (len(said), opinions()), text))
-        results.append(check(prefix + "/ring3/status", steps["ring3"].status == 0,
-                             "exit status %d, expected 0 (Power down)" % steps["ring3"].status,
-                             text))
-        results += counters(prefix, text)
+        results += critic(prefix + "/ring3", steps["ring3"])
+        results += counters(prefix, steps["ring3"].output)
+        if "debug" in steps:
+            results += critic(prefix + "/debug", steps["debug"])
+        for name, step in sorted(steps.items()):
+            if name != "panic":
+                trouble = TROUBLE.search(step.output)
+                results.append(check("%s/%s/no complaints" % (prefix, name), not trouble,
+                                     trouble and trouble.group(0), step.output))
         results += devices(prefix, steps["try"], before, path("after"))
         text = steps["twice"].output
         lives = re.findall(r"(first|second) life", text)
@@ -148,6 +154,20 @@ def typed(prefix, config, initrd):
                              "exit status %s, expected 0: %r" % (status, t.tail())))
         results.append(check(prefix + "/shell/terminal restored", t.same_settings(),
                              "the terminal's settings have changed"))
+    return results
+
+
+def critic(prefix, step):
+    """What ring3 had to say."""
+    results = []
+    said = re.findall(r"^(ok|not ok) (.*?)\r?$", step.output, re.M)
+    for word, what in said:
+        what, _, why = what.partition(": got ")
+        results.append(check("%s/%s" % (prefix, what), word == "ok", "got " + why))
+    results.append(check(prefix + "/all of them", len(said) == opinions(),
+                         "%d lines, expected %d" % (len(said), opinions()), step.output))
+    results.append(check(prefix + "/status", step.status == 0,
+                         "exit status %d, expected 0 (Power down)" % step.status, step.output))
     return results
 
 

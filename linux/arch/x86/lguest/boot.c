@@ -18,6 +18,7 @@
 #include <linux/pm.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
+#include <asm/cmdline.h>
 #include <asm/desc.h>
 #include <asm/e820/api.h>
 #include <asm/hw_irq.h>
@@ -142,7 +143,8 @@ noinstr void lguest_cpuid(unsigned int *eax, unsigned int *ebx, unsigned int *ec
 		*eax = min(*eax, 0x80000004u);
 		break;
 	case 0x80000001:
-		*ecx = *edx = 0;
+		*ecx = 0;
+		*edx &= IS_ENABLED(CONFIG_X86_PAE) ? BIT(20) : 0;	/* NX */
 		break;
 	case 0x80000002 ... 0x80000004:	/* the name */
 		break;
@@ -394,6 +396,10 @@ void __init lguest_init(void)
 		setup_force_cpu_cap(X86_FEATURE_TSC_RELIABLE);
 	else
 		setup_clear_cpu_cap(X86_FEATURE_TSC);
+
+	/* Linux itself looks for this word a little too late for us. */
+	if (cmdline_find_option_bool(boot_command_line, "quiet"))
+		console_loglevel = CONSOLE_LOGLEVEL_QUIET;
 
 	/* The top of the address space is the Host's. */
 	reserve_top_address(lguest_data.reserve_mem);

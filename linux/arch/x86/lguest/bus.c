@@ -14,13 +14,13 @@
 #include <linux/init.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
-#include <linux/memblock.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <asm/lguest.h>
 #include <asm/lguest_bus.h>
+#include <asm/setup.h>
 
 struct lguest_device {
 	struct virtio_device vdev;
@@ -275,7 +275,8 @@ static void __init add_device(struct device *parent, struct lguest_device_desc *
 
 static int __init lguest_bus_init(void)
 {
-	phys_addr_t page = PFN_PHYS(max_pfn);
+	/* Not max_pfn: Linux may have decided to use less than there is. */
+	phys_addr_t page = boot_params.e820_table[0].addr + boot_params.e820_table[0].size;
 	struct lguest_device_desc *desc;
 	struct device *parent;
 	unsigned int at;

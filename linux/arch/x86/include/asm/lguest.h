@@ -167,7 +167,8 @@ static inline void native_wbinvd(void)
 /* invlpg.  PTE 0 says: forget it, and look into the table when it is touched next. */
 static inline void lguest_invlpg(unsigned long addr)
 {
-	lguest_hcall3(LHCALL_SET_PTE, lguest_cr3, addr, 0);
+	asm volatile("int %0" : : "i" (LGUEST_TRAP_ENTRY), "a" (LHCALL_SET_PTE),
+		     "b" (lguest_cr3), "c" (addr), "d" (0), "S" (0) : "memory");
 }
 
 /* ---- msr.h: there are none, says the Host with a #GP.  We needn't ask. ------- */
