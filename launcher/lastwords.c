@@ -123,8 +123,8 @@ static _Noreturn void widow(int pipe_end, bool terminal, const struct termios *w
 	if (n == 0) {
 		if (terminal)
 			tcsetattr(STDIN_FILENO, TCSANOW, was);
-		say("%s", text);
 		death_last_words(STATUS_SIGNAL + SIGKILL, text);
+		say("%s", text);	/* whoever waits for this finds the file */
 	}
 	_exit(0);
 }

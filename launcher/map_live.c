@@ -29,10 +29,11 @@
 #include "launcher.h"
 
 #define ROWS_MIN	16
+#define ROWS_MOST	500		/* of the upper part; whoever has more leaves them empty */
 #define COLUMNS_MIN	60
+#define WIDTH_MAX	256
 #define LABEL		10		/* columns in front of a row: "c0100000  " */
 #define PAGES		(1u << 20)	/* that a Guest can name */
-#define WIDTH_MAX	256
 
 struct page {
 	uint32_t number;
@@ -44,8 +45,9 @@ static struct page page[2][PAGES];
 static unsigned pages[2], latest;	/* page[latest] is the newer picture */
 static uint8_t pinned[PAGES / 8];
 static unsigned rows, columns;		/* of the upper part; 0: no terminal */
-static char text[1 << 16];
-static size_t length;
+static char text[1 << 18];
+static char framed[sizeof(text) + ROWS_MOST * 32 + WIDTH_MAX + 64];
+static size_t length;			/* of text */
 
 /* In the order of liveliness: what a cell shows of several pages. */
 static const struct { char state; const char *colour, *meaning; } look[] = {
@@ -62,35 +64,37 @@ bool map_live_open(void)
 	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 ||
 	    w.ws_row < ROWS_MIN || w.ws_col < COLUMNS_MIN)
 		return false;
-	rows = w.ws_row / 2;
+	rows = w.ws_row / 2 < ROWS_MOST ? w.ws_row / 2 : ROWS_MOST;
 	columns = w.ws_col < WIDTH_MAX ? w.ws_col : WIDTH_MAX;
 	return true;
+}
+
+/* What cannot be written is not worth an error: there will be another picture. */
+static void show(int fd, const char *what, size_t bytes)
+{
+	while (bytes) {
+		ssize_t n = write(fd, what, bytes);
+
+		if (n <= 0 && errno != EINTR)
+			break;
+		what += n > 0 ? n : 0;
+		bytes -= n > 0 ? (size_t)n : 0;
+	}
+	length = 0;
 }
 
 static void put(const char *format, ...)
 {
 	va_list list;
 
-	if (length > sizeof(text) - 512)
-		return;				/* no picture is as large as that */
+	if (length > sizeof(text) - 512) {
+		if (rows)
+			return;	/* very large and very colourful: its last rows are missing */
+		show(STDERR_FILENO, text, length);
+	}
 	va_start(list, format);
 	length += (size_t)vsnprintf(text + length, 512, format, list);
 	va_end(list);
-}
-
-/* What cannot be written is not worth an error: there will be another picture. */
-static void show(int fd)
-{
-	size_t done = 0;
-
-	while (done < length) {
-		ssize_t n = write(fd, text + done, length - done);
-
-		if (n <= 0 && errno != EINTR)
-			break;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	length = 0;
 }
 
 /* Also from a signal handler. */
@@ -113,7 +117,7 @@ void map_live_begin(void)
 	for (unsigned i = 0; i < rows * 2; i++)
 		put("\n");
 	put("\033[%u;%ur\033[?6h\033[1;1H", rows + 1, rows * 2);
-	show(STDOUT_FILENO);
+	show(STDOUT_FILENO, text, length);
 }
 /*:*/
 
@@ -263,28 +267,26 @@ static void put_legend(void)
 	put_end();
 }
 
-/* Each line to the edge of the screen, so that nothing of the last picture is left. */
-static void frame_it(void)
+/*
+ * Each line to the edge of the screen, so that nothing of the last picture is left.  Too long
+ * a line is cut, not wrapped.  `framed` has room for all of text and a place for each row.
+ */
+static void show_framed(void)
 {
-	static char framed[sizeof(text)];
-	size_t n = 0;
-	unsigned row = 1;
+	size_t n = (size_t)sprintf(framed, "\0337\033[?6l\033[?7l");
 	char *line = text, *end;
+	unsigned row = 1;
 
 	text[length] = '\0';
 	for (; row < rows && (end = strchr(line, '\n')); line = end + 1, row++)
-		n += (size_t)snprintf(framed + n, sizeof(framed) - n, "\033[%u;1H\033[K%.*s", row,
-				      (int)(end - line), line);
+		n += (size_t)sprintf(framed + n, "\033[%u;1H\033[K%.*s", row, (int)(end - line), line);
 	for (; row < rows; row++)
-		n += (size_t)snprintf(framed + n, sizeof(framed) - n, "\033[%u;1H\033[K", row);
-	n += (size_t)snprintf(framed + n, sizeof(framed) - n, "\033[%u;1H", rows);
+		n += (size_t)sprintf(framed + n, "\033[%u;1H\033[K", row);
+	n += (size_t)sprintf(framed + n, "\033[%u;1H", rows);
 	memset(framed + n, '-', columns);
 	n += columns;
-	length = 0;
-	put("\0337\033[?6l\033[?7l");		/* too long a line is cut, not wrapped */
-	memcpy(text + length, framed, n);
-	length += n;
-	put("\033[?7h\0338");
+	n += (size_t)sprintf(framed + n, "\033[?7h\0338");
+	show(STDOUT_FILENO, framed, n);
 }
 
 void map_live_draw(const struct guest_memory *m, const struct lg_roots *roots, bool pae,
@@ -310,9 +312,10 @@ void map_live_draw(const struct guest_memory *m, const struct lg_roots *roots, b
 	put_legend();
 	put_virtual(room - room / 3, width);
 	if (!rows)
-		show(STDERR_FILENO);
+		show(STDERR_FILENO, text, length);
 	put_physical(frames, rows ? room / 3 : UINT32_MAX, width);
 	if (rows)
-		frame_it();
-	show(rows ? STDOUT_FILENO : STDERR_FILENO);
+		show_framed();
+	else
+		show(STDERR_FILENO, text, length);
 }

@@ -506,7 +506,7 @@ def labs_autograder(wanted):
                                 str(got)[:200]))
         # The grader itself breaks in the middle: it says so in there, and is asked again.
         path = os.path.join(folder, "r.json")
-        p = subprocess.run([sys.executable, "-c", BREAKS, os.path.join(TOP, "labs"), path],
+        p = subprocess.run([sys.executable, "-c", BREAKS, os.path.join(TOP, "labs"), path, TOP],
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         with open(path, encoding="utf-8") as f:
             got = json.load(f)
@@ -525,7 +525,7 @@ from engine import cli, grade
 def boom(*_, **__):
     raise RuntimeError("boom")
 grade.unit.prepare = boom
-sys.exit(cli.main(["grade-submission", "--lab", "6", "--results", sys.argv[2], "/nowhere"]))
+sys.exit(cli.main(["grade-submission", "--lab", "6", "--results", sys.argv[2], sys.argv[3]]))
 """
 
 

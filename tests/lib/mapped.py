@@ -125,7 +125,9 @@ def on_a_terminal(result):
                 screen.feed(t.seen[fed:])
                 fed = len(t.seen)
             return screen.lines()
+        # The line at the bottom of the upper half is the last thing that is drawn.
         lines = until(lambda lines: "40000000  adwrW.xvo" + "." * 55 in lines and
+                      lines[rows // 2 - 1] == "-" * columns and
                       any("laid out" in l for l in lines[rows // 2:]))
         rest = [l for l in lines if l.startswith("4000")]
         result("screen: the window", rest == ["40000000  adwrW.xvo" + "." * 55], "got %s" % rest)
