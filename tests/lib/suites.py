@@ -1745,6 +1745,7 @@ SELFTEST_DEVICES = "--rng --net=user --block=/root/disk.img"
 def selftest_files():
     """The disk of SELFTEST_DEVICES: an ext2 file system, fresh."""
     path = os.path.join(BUILD, "tests", "selftest-disk.img")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as f:
         f.truncate(4 << 20)
     subprocess.run(["mkfs.ext2", "-q", "-F", path], check=True, timeout=30)
