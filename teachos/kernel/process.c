@@ -254,8 +254,8 @@ int process_exec(const char *path, struct arguments *args, struct trap_frame *fr
 	}
 	current->root = root;
 	current->area_count = 0;
+	root_switch(root);		/* before the batch, as in process_exit */
 	pv.batch_begin();
-	root_switch(root);
 	root_destroy(old);
 	pv.batch_end();
 	fpu_forget(current);
@@ -310,8 +310,13 @@ void process_exit(int status)
 		if (current->file[i])
 			file_put(current->file[i]);
 	fpu_forget(current);
+	/*
+	 * Never saw off the branch you sit on; and a call that waits in a batch has not been
+	 * made.  An interrupt may come before it is, and be delivered by way of a root whose
+	 * frame is somebody else's by then.
+	 */
+	root_switch(kernel_root);
 	pv.batch_begin();		/* to the next change of process, which ends it */
-	root_switch(kernel_root);	/* never saw off the branch you sit on */
 	current->root = 0;
 	root_destroy(root);
 
