@@ -446,8 +446,11 @@ static int fpu_fork(void)
 
 static int orphan(void)
 {
-	int pid = fork();
+	int ends[2], pid;
+	char c;
 
+	STEP(1, !pipe(ends));
+	pid = fork();
 	if (!pid) {
 		if (!fork()) {
 			sleep_ms(20);
@@ -455,8 +458,10 @@ static int orphan(void)
 		}
 		exit(7);
 	}
-	STEP(1, wait_for(pid) == 7 << 8);
-	sleep_ms(40);
+	close(ends[1]);
+	STEP(2, wait_for(pid) == 7 << 8);
+	STEP(3, read(ends[0], &c, 1) == 0);	/* the last who could write has gone */
+	sleep_ms(20);				/* and the kernel has time to bury it */
 	return 0;
 }
 
