@@ -464,7 +464,7 @@ busybox httpd -p 127.0.0.1:8000 -h /tmp/www
 echo nameserver 127.0.0.1 >/etc/resolv.conf
 ./dns &
 cat >/tmp/keys <<EOF
-ping -c 3 -i 50 10.0.2.2
+ping -c 3 -i 1000 10.0.2.2
 get http://10.0.2.2:8000/odd | cksum
 get http://10.0.2.2:8000/odd /tmp/odd
 cksum /tmp/odd
