@@ -78,13 +78,21 @@ cp /tmp/small/full.json /tmp/out/full.json
 launcher --trace=/nowhere/x.json linear.elf 2>&1 | sed 's/^/unwritable: /'
 launcher --trace=/tmp linear.elf 2>&1 | sed 's/^/directory: /'
 
-# The reader does not get to run, and the rings are small.
-launcher --trace=/tmp/out/lost.json syscall.elf >/tmp/lost.out 2>&1 &
-until reader=$(pidof lguest-trace); do :; done
+# The reader does not get to run, the rings are small, and the Guest has much to tell.
+launcher --trace=/tmp/out/lost.json heartbeat.elf 100000 >/tmp/lost.out 2>&1 &
+until grep -q '"cat":"stay"' /tmp/out/lost.json; do sleep 0.1; done
+reader=$(pidof lguest-trace)
 kill -STOP $reader
 echo 16 >$t/instances/lguest-$!/buffer_size_kb
-sleep 3
+tries=0
+until cat $t/instances/lguest-$!/per_cpu/cpu*/stats | grep -qE '^(overrun|dropped events): [1-9]' ||
+	[ $tries -gt 200 ]; do
+	tries=$((tries + 1))
+	sleep 0.1
+done
+sleep 1
 kill -CONT $reader
+kill $!
 wait
 sed -n 's/^launcher: /lost says: /p' /tmp/lost.out
 
