@@ -109,7 +109,8 @@ static _Noreturn void widow(int pipe_end, bool terminal, const struct termios *w
 {
 	static const char text[] = "the Launcher was killed before it could say a word, and its "
 				   "Guest with it: kill -9, or out of memory (dmesg knows)";
-	static const int deaf[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTOU, SIGPIPE };
+	static const int deaf[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTOU, SIGPIPE,
+				    SIGUSR1, SIGUSR2 };
 	char word;
 	ssize_t n;
 

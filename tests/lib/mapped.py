@@ -32,8 +32,9 @@ WORDS = {2: 0x3A9B0002, 4: 0x3A9B0004}
 SCRIPT = """
 for which in map mappae; do
 	launcher --capsule=never --map=/root/$which.end 32 $which.elf >/dev/null || echo "$which: $?"
-	launcher --capsule=never --timeout=60 --map=/root/$which.live 32 $which.elf 1 >/tmp/out &
-	until grep -q "laid out" /tmp/out; do usleep 20000; done
+	# A file of its own: in the one from before it would already stand that all is laid out.
+	launcher --capsule=never --timeout=60 --map=/root/$which.live 32 $which.elf 1 >/tmp/$which &
+	until grep -qs "laid out" /tmp/$which; do usleep 20000; done
 	# Each signal is one more moment.
 	kill -USR2 $(pidof launcher)
 	until [ "$(wc -l </root/$which.live)" = 1 ]; do usleep 20000; done
@@ -46,8 +47,8 @@ for which in map mappae; do
 	wait
 done
 # On a terminal that is none: the picture is on stderr, when asked and at the end.
-launcher --capsule=never --timeout=60 --map 32 map.elf 1 2>/root/plain >/tmp/out &
-until grep -q "laid out" /tmp/out; do usleep 20000; done
+launcher --capsule=never --timeout=60 --map 32 map.elf 1 2>/root/plain >/tmp/plain &
+until grep -qs "laid out" /tmp/plain; do usleep 20000; done
 kill -USR2 $(pidof launcher)
 until grep -q "Guest-physical" /root/plain; do usleep 20000; done
 kill $(pidof launcher)
