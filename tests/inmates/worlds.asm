@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; Work of known length in both rings, for whoever counts ticks: LG_CREATE_TIME, --rings.
 ; The argument is three digits: 1 or 0 for a long loop in ring 1, one in ring 3, and a
-; thousand hypercalls with nothing in between.  tests/lib/suites.py knows how long they are.
+; thousand hypercalls with nothing in between.  tests/lib/counted.py knows how long they are.
 ; 1000 more: the inmate has a stopwatch itself, and says how long a thousand calls took.
 ; run: 000
 ; run: 1111

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 from . import inmates as inmates_of
-from . import machine, suites
+from . import device_suites, inmate_suites, machine, suites, teachos_suites
 from .machine import TOP, Broken, Config, batch
 
 # ---- What must not be empty, or why it may be ---------------------------------------
@@ -130,9 +130,9 @@ def main_run(config, counts):
     limit = "/sys/module/lg/parameters/table_limit"
     plan = [("run", "folder", 5, "mkdir -p /tmp/c")]
     plan += [("run", n, 200, "%s --timeout=150 %s 64 /root/%s.elf selftest" % (
-        STATS % n, suites.SELFTEST_DEVICES, n)) for n in suites.TEACHOS]
+        STATS % n, teachos_suites.SELFTEST_DEVICES, n)) for n in suites.TEACHOS]
     for n, inmate in known.items():
-        runs = ["20"] if n == "heartbeat" else suites.thin(inmate.runs, 12)
+        runs = ["20"] if n == "heartbeat" else inmate_suites.thin(inmate.runs, 12)
         for k, arguments in enumerate(runs):
             ident = "%s.%d" % (n, k)
             plan.append(("run", ident, inmate.patience + 10, inmate.command(arguments).replace(
@@ -149,8 +149,8 @@ def main_run(config, counts):
     plan.append(("run", "device", 60, "/root/device"))
     plan.append(("run", "json", 30, 'for f in /tmp/c/*.json; do echo; echo "== $f"; cat $f; done'))
     files = ["%s:/root/%s.elf" % (p, n) for n, p in suites.TEACHOS.items()]
-    files += [suites.elf(n) for n in known] + suites.selftest_files()
-    files.append(suites.device_program() + ":/root/device")
+    files += [suites.elf(n) for n in known] + teachos_suites.selftest_files()
+    files.append(device_suites.device_program() + ":/root/device")
     folder = tempfile.mkdtemp(prefix="lg-disks-")
     for n, inmate in known.items():
         if inmate.disk:

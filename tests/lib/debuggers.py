@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 
 from . import machine
+from .gdb_suites import Elf32, free_port
 from .machine import BUILD, TOP, need
-from .suites import Elf32, TEACHOS, check, free_port
+from .suites import TEACHOS, check
 from .verdict import ERROR, SKIP, Result
 
 KERNEL_BASE = 0xC0000000
