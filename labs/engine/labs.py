@@ -98,6 +98,9 @@ class Lab(Record):
             values = dict(values)
             if "source" in values:
                 values["source"] = os.path.join(folder, values["source"])
+            # A file that the overlay brings, beside those of the tree.
+            values["needs"] = [os.path.join(folder, n) if n.startswith("tests/") else n
+                               for n in values.get("needs", [])]
             if key in self.programs:
                 raise LabError("%s: program %s is there already" % (path, key))
             self.programs[key] = values

@@ -100,7 +100,7 @@ class Program:
 
     @property
     def paths(self):
-        return [n if n.startswith("labs/") else "%s/%s%s" % (
+        return [n if n.startswith("labs/") or os.path.isabs(n) else "%s/%s%s" % (
             self.frame["source"], n, "" if "." in n else ".c") for n in self.needs]
 
 
@@ -362,6 +362,8 @@ def of_student(program, exercise, tree, place, inside):
     for path in program.paths if exercise.file.endswith(".h") else [exercise.file]:
         if path != exercise.file:
             text, more = tree.reference_file(path, program.flavour)
+            if os.path.isabs(path):     # an overlay's
+                path = "labs/" + os.path.basename(path)
             os.makedirs(os.path.dirname(os.path.join(place, path)), exist_ok=True)
             with open(os.path.join(place, path), "w", encoding="utf-8") as f:
                 f.write(text)
