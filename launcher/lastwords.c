@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -88,15 +89,20 @@ void lastwords_guard(void)
 
 /*L:862 The widow
  * `kill -9` asks nobody, and neither does a Linux that has run out of memory.  So there is
- * a second process, which does nothing but hold one end of a pipe.  If we end in any way
- * that leaves time for a word, the word goes through the pipe, and she goes, too.  If the
- * pipe just breaks, she puts the terminal right, says what must have happened, and writes
+ * a second process, which does nothing but hold one end of a line.  If we end in any way
+ * that leaves time for a word, the word goes down the line, and she goes, too.  If the
+ * line just breaks, she puts the terminal right, says what must have happened, and writes
  * --death's file.  Nobody sees her: she has no descriptors but these, and her sandbox
  * allows half a dozen calls.
+ *
+ * No Guest runs before she is in it; that is what her own first word says.  (We did not
+ * wait for it once.  On a machine with one CPU she then dressed while the Guest read its
+ * disk, a million and a half instructions long, and for a week we looked for what had made
+ * disks so slow.)
  */
 static const struct sandbox_call widows[] = {
-	ALWAYS(read, "until the pipe breaks"),
-	ALWAYS(write, "the sentence"),
+	ALWAYS(read, "until the line breaks"),
+	ALWAYS(write, "that she is ready; the sentence"),
 	ALWAYS(pwrite64, "--death"),
 	ALWAYS(ftruncate, "the same"),
 	ONLY_IF(ioctl, 1, TCSETS, "the terminal, as it was"),
@@ -105,21 +111,22 @@ static const struct sandbox_call widows[] = {
 	CALLS_END
 };
 
-static _Noreturn void widow(int pipe_end, bool terminal, const struct termios *was)
+static _Noreturn void widow(int line, bool terminal, const struct termios *was)
 {
 	static const char text[] = "the Launcher was killed before it could say a word, and its "
 				   "Guest with it: kill -9, or out of memory (dmesg knows)";
 	static const int deaf[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTOU, SIGPIPE,
 				    SIGUSR1, SIGUSR2 };
-	char word;
+	char word = '\n';
 	ssize_t n;
 
 	prctl(PR_SET_NAME, "widow");
 	for (unsigned i = 0; i < sizeof(deaf) / sizeof(deaf[0]); i++)
 		signal(deaf[i], SIG_IGN);
 	sandbox_shut_to(widows);
+	n = write(line, &word, 1);
 	do
-		n = read(pipe_end, &word, 1);
+		n = read(line, &word, 1);
 	while (n < 0 && errno == EINTR);
 	if (n == 0) {
 		if (terminal)
@@ -137,13 +144,14 @@ int lastwords_start(struct complaint *c)
 	int ends[2], keep[2];
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return complain(c, STATUS_INTERNAL, "pipe: %s", strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return complain(c, STATUS_INTERNAL, "socketpair: %s", strerror(errno));
+	sandbox_prepare();
 	pid = fork();
 	if (pid < 0)
 		return complain(c, STATUS_INTERNAL, "fork: %s", strerror(errno));
 	if (!pid) {
-		/* The pipe to 3, --death's file to 4, and all else is none of her business. */
+		/* The line to 3, --death's file to 4, and all else is none of her business. */
 		keep[0] = fcntl(ends[0], F_DUPFD, 10);
 		keep[1] = death_fd() > STDERR_FILENO ? fcntl(death_fd(), F_DUPFD, 10) : -1;
 		dup2(keep[0], 3);
@@ -158,5 +166,20 @@ int lastwords_start(struct complaint *c)
 	last_words_fd = ends[1];
 	atexit(last_words_said);
 	return 0;
+}
+
+int lastwords_await(struct complaint *c)
+{
+	char word;
+	ssize_t n;
+
+	do
+		n = read(last_words_fd, &word, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
+		return 0;
+	last_words_fd = -1;
+	return complain(c, STATUS_INTERNAL, "the process that is to have the last word is gone "
+			"before the first one");
 }
 /*:*/

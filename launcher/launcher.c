@@ -192,6 +192,8 @@ int main(int argc, char **argv)
 	atexit(terminal_restore);
 	terminal_raw();
 	porter_start(o.timeout);
+	if (lastwords_await(&c))
+		die_complaining(&c);
 	sandbox_shut(&bus, o.gdb.on ? gdb_calls : NULL);
 	exit(life_after_life(&o, &img, &rd, &bus));
 }

@@ -271,7 +271,10 @@ struct bus;
  * NULL), in all threads; any other one ends the process with STATUS_SANDBOX.  After
  * rights_drop(). */
 void sandbox_shut(const struct bus *bus, const struct sandbox_call *more);
-/* The same for a process that needs nothing but these. */
+/* What a call that is not listed will do: say its name.  Done by both of the others, once; a
+ * process that is forked after it need not do it again. */
+void sandbox_prepare(void);
+/* The same as sandbox_shut() for a process that needs nothing but these. */
 void sandbox_shut_to(const struct sandbox_call *calls);
 
 /* ---- host.c: one Launcher, one Guest ------------------------------------- */
@@ -441,6 +444,9 @@ void lastwords_guard(void);
  * other processes of ours, before any thread, and before /dev/lguest is opened: it has
  * copies of what is open until it closes them.  Returns 0 or a status. */
 int lastwords_start(struct complaint *c);
+/* Waits until that process is in its sandbox.  After lastwords_start(), and before a Guest
+ * runs; blocks.  Returns 0 or a status. */
+int lastwords_await(struct complaint *c);
 
 /* ---- porter.c ------------------------------------------------------------ */
 

@@ -105,10 +105,12 @@ static void forbidden(int sig, siginfo_t *info, void *context)
 	_exit(STATUS_SANDBOX);
 }
 
-static void prepare_last_words(void)
+void sandbox_prepare(void)
 {
 	struct sigaction act = { .sa_sigaction = forbidden, .sa_flags = SA_SIGINFO };
 
+	if (name[0])
+		return;		/* the widow has them from the Launcher */
 	for (int i = 0; i < NAMES_MAX; i++)
 		name[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
 	sigaction(SIGSYS, &act, NULL);
@@ -162,7 +164,7 @@ static scmp_filter_ctx begin(void)
 
 	if (!filter)
 		die(STATUS_INTERNAL, "the sandbox: out of memory");
-	prepare_last_words();
+	sandbox_prepare();
 	return filter;
 }
 

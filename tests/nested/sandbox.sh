@@ -36,6 +36,7 @@ begin() {
 # field NAME: from the status of all threads, each different value once
 field() { cat /proc/$pid/task/*/status | sed -n "s/^$1:[[:space:]]*//p" | tr '\t' ' ' | sort -u; }
 over() { kill "$pid"; wait "$pid"; }
+widow() { grep -lxs widow /proc/[0-9]*/comm | cut -d / -f 3; }
 
 begin --block=disk.img --rng --stats=s.json 64 silent.elf
 check "threads" "$(ls /proc/$pid/task | wc -l)" 4
@@ -46,8 +47,21 @@ for set in Inh Prm Eff Bnd Amb; do
 done
 check "user" "$(field Uid)" "0 0 0 0"
 check "inherited files" "$(ls -l /proc/$pid/fd | grep -cE 'passwd|[^0-9][89] ->.*disk')" 0
+# The second process: locked in before a Guest runs, and nothing but kill -9 is for her.
+launcher=$pid
+pid=$(widow)
+check "widow: seccomp" "$(field Seccomp)" 2
+check "widow: files" "$(ls /proc/$pid/fd | tr '\n' ' ')" "0 2 3 "
+kill -USR1 "$pid"
+kill -USR2 "$pid"
+kill "$pid"
+usleep 100000
+check "widow: deaf" "$(field State)" "S (sleeping)"
+pid=$launcher
 over
 check "ends by SIGTERM" $? 143
+usleep 100000
+check "widow: goes, too" "$(widow)" ""
 check "stats" "$(grep -c '"launcher_status": 143' s.json)" 1
 
 begin --username=guest --chroot=/jail --block=disk.img --rng --stats=s.json 64 silent.elf
