@@ -51,6 +51,7 @@ class Config:
     """A kernel, a CPU model, a number of CPUs."""
 
     env = None          # of tools/nested, if not ours
+    loud = True         # shows how a machine ended that should not have
 
     def __init__(self, kernel, cpu, smp, append=""):
         self.kernel = kernel
@@ -162,14 +163,35 @@ def nested(config, command, files=(), collect=(), patience=120, on_line=None, ex
     return Outcome(status, output, text)
 
 
+def nested_script(config, text, files=(), **more):
+    """The same for a shell script of ours, the text of it."""
+    with tempfile.NamedTemporaryFile("w", prefix="lg-script-", suffix=".sh") as f:
+        f.write(text)
+        f.flush()
+        return nested(config, ["sh", "/root/script.sh"],
+                      files=[f.name + ":/root/script.sh"] + list(files), **more)
+
+
 def keep_log(config, log, output):
-    """Whatever goes wrong in there, the evidence stays: build/tests/CONFIG-TIME.log"""
+    """Whatever goes wrong in there, the evidence stays: build/tests/logs/CONFIG-TIME.log, and
+    its end next to the verdict, since nobody can fetch a file from where CI runs."""
     folder = os.path.join(BUILD, "tests", "logs")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "%s-%s.log" % (config, time.strftime("%H%M%S")))
     with open(path, "w", encoding="utf-8") as f:
         f.write(log + "\n---- output ----\n" + output)
-    print("# the log is kept: %s" % os.path.relpath(path, TOP), flush=True)
+    said = ["# the log is kept: %s" % os.path.relpath(path, TOP)]
+    ends = (("the kernel's log", log, 25), ("the output", output, 15)) if config.loud else ()
+    for title, text, count in ends:
+        lines = [l for l in text.splitlines() if l.strip()][-count:]
+        said += ["# the end of %s:" % title if lines else "# %s is empty" % title]
+        said += ["#   " + visible(l)[:296] for l in lines]
+    print("\n".join(said), flush=True)
+
+
+def visible(line):
+    """A line without what could move a terminal's cursor."""
+    return "".join(c if c.isprintable() else " " for c in line.replace("\t", "    "))
 
 
 def explanation(output):
@@ -235,8 +257,8 @@ def batch(config, plan, files, patience, on_line=None, extra=(), collect=()):
         outcome = nested(
             config, ["sh", "/root/batch.sh", "/root/plan", "/root/results"],
             files=[BATCH, plan_file] + list(files),
-            collect=[("/root/results", results)] + list(collect), patience=patience, on_line=on_line,
-            extra=extra)
+            collect=[("/root/results", results)] + list(collect), patience=patience,
+            on_line=on_line, extra=extra)
         try:
             with open(results, encoding="utf-8", errors="replace") as f:
                 text = f.read()
