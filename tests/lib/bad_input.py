@@ -7,7 +7,7 @@ import struct
 import tempfile
 
 from . import machine
-from .machine import Config, batch, counter_result, log_results, nested
+from .machine import Config, batch, counter_result, log_results, nested_script
 from .suites import check, elf, module_of
 
 
@@ -16,7 +16,8 @@ def make_elf(segments, entry, machine_number=3, kind=2, klass=1, cut=None):
     offset = 52 + 32 * len(segments)
     headers, body = b"", b""
     for paddr, data, memsz in segments:
-        headers += struct.pack("<8I", 1, offset + len(body), paddr, paddr, len(data), memsz, 7, 4096)
+        headers += struct.pack("<8I", 1, offset + len(body), paddr, paddr, len(data), memsz, 7,
+                               4096)
         body += data
     ident = b"\x7fELF" + bytes([klass, 1, 1]) + bytes(9)
     header = ident + struct.pack("<HHIIIIIHHHHHH", kind, machine_number, 1, entry, 52, 0, 0, 52, 32,
@@ -86,7 +87,8 @@ def bad_input(wanted):
         plan.append(("run", "permission", 20,
                      "chmod 600 /dev/lguest; chmod 755 /root; cp good /tmp/g; chmod 644 /tmp/g; "
                      "grep -q nobody /etc/passwd || echo 'nobody:x:65534:65534::/:/bin/sh' "
-                     ">>/etc/passwd; su -s /bin/sh nobody -c '/bin/launcher --capsule=never 16 /tmp/g'"))
+                     ">>/etc/passwd; su -s /bin/sh nobody -c "
+                     "'/bin/launcher --capsule=never 16 /tmp/g'"))
         plan.append(("run", "fine", 20, "/bin/launcher 16 /root/good"))
         outcome, steps, last = batch(config, plan, ["%s:/root/%s" % (p, n)
                                                     for n, p in files.items()], 120)
@@ -118,8 +120,8 @@ def bad_input(wanted):
 def without_host(wanted):
     """No module loaded: the Launcher in the machine says what is missing."""
     config = Config("6.1", "qemu64", 1)
-    outcome = nested(config, ["sh", "-c", "/bin/launcher --capsule=never 16 unaligned.elf; echo rc $?"],
-                     files=[elf("unaligned")], extra=["--no-module"], patience=60)
+    outcome = nested_script(config, "/bin/launcher --capsule=never 16 unaligned.elf; echo rc $?",
+                            [elf("unaligned")], extra=["--no-module"], patience=60)
     m = re.search(r"rc (\d+)", outcome.output)
     lines = [l for l in outcome.output.splitlines() if l.strip() and not l.startswith("rc ")]
     return [check("without-host/message", bool(m) and int(m.group(1)) == 30 and len(lines) == 1

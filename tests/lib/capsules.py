@@ -14,9 +14,9 @@ import time
 
 from . import inmates as inmates_of
 from . import machine
-from .machine import BUILD, TOP, Config, need, nested
-from .suites import INMATES, LAUNCHER, check, descendants, elf
-from .verdict import ERROR, Broken, Result
+from .machine import Config, need, nested
+from .suites import INMATES, LAUNCHER, built, check, descendants, elf
+from .verdict import Broken
 
 
 def capsule(wanted):
@@ -70,10 +70,7 @@ def capsule(wanted):
 
 def capsule_network(prefix):
     """--net=user in a capsule: a port of *this* machine is the Guest's, and the Guest's MAC."""
-    status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "net"),
-                                  "BUILD=" + BUILD], 60)
-    if status != 0:
-        return [Result(prefix, ERROR, "tests/net does not build", output)]
+    program = built("net", "peer")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -81,7 +78,7 @@ def capsule_network(prefix):
                              elf("net"), "1"], 60)
     said = []
     peer = threading.Thread(target=lambda: said.append(machine.run(
-        [os.path.join(BUILD, "tests", "peer"), "127.0.0.1", str(port)], 120)))
+        [program, "127.0.0.1", str(port)], 120)))
 
     def on_line(line):
         if "listening" in line:
@@ -176,9 +173,10 @@ def capsule_disks(wanted):
             with open(disk, "rb") as f:
                 if f.read() != known.disk_before():
                     return "the disk has changed"
-            return "files were left: %s" % os.listdir(folder) if len(os.listdir(folder)) > 1 else None
+            left = os.listdir(folder)
+            return "files were left: %s" % left if len(left) > 1 else None
 
-        def started(merge=True):
+        def started():
             p = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, start_new_session=True)
             seen = b""
@@ -211,8 +209,9 @@ def capsule_disks(wanted):
                 if f.read().startswith("qemu-system"):
                     os.kill(pid, signal.SIGKILL)
         output = p.communicate(timeout=60)[0].decode()
-        why = is_whole() or (disk + ": what was written in the machine did not come out; it is as "
-                             "it was" not in output and "it is not said: " + machine.tail(output, 3))
+        said = ": what was written in the machine did not come out; it is as it was"
+        why = is_whole() or (disk + said not in output and
+                             "it is not said: " + machine.tail(output, 3))
         results.append(check("capsule-disks/the machine dies", not why and p.returncode == 33,
                              why or "exit status %d" % p.returncode, output))
     return results

@@ -3,10 +3,9 @@
 
 import json
 import re
-import tempfile
 
 from . import inmates as inmates_of
-from .machine import Config, batch, log_results, nested
+from .machine import Config, batch, log_results, nested_script
 from .suites import INMATES, check, elf
 from .verdict import ERROR, FAIL, Result
 
@@ -142,7 +141,8 @@ def make_worlds(kernel):
                 results.append(check(title + word, got == expected,
                                      "%s instructions more, expected %s" % (got, expected)))
         # An interrupt makes it a trip more: the shorter one of two runs has none, most likely.
-        calls = min(ticks[w + "1"]["switcher"] - ticks[w + "0"]["switcher"] for w in ("", "--rings"))
+        calls = min(ticks[w + "1"]["switcher"] - ticks[w + "0"]["switcher"]
+                    for w in ("", "--rings"))
         results.append(check(prefix + "/switcher", 80 * 999 < calls < 200 * 999,
                              "999 trips take %d instructions" % calls))
         results.append(check(
@@ -186,12 +186,8 @@ def make_trace(config):
             "echo \"event first-hypercall $(grep launcher-$first $t/trace | grep -c hypercall:)\"\n"
             "echo \"event first-inject $(grep launcher-$first $t/trace | grep -c inject:)\"\n"
             "cat /tmp/s.json\n")
-        with tempfile.NamedTemporaryFile("w", prefix="lg-trace-", suffix=".sh") as f:
-            f.write(script)
-            f.flush()
-            outcome = nested(config, ["sh", "/root/trace.sh"],
-                             files=[f.name + ":/root/trace.sh", elf("syscall"),
-                                    elf("kill-no-gate")], patience=150)
+        outcome = nested_script(config, script, [elf("syscall"), elf("kill-no-gate")],
+                                patience=150)
         seen = {n: int(v) for n, v in re.findall(r"^event (\S+) (\d+)", outcome.output, re.M)}
         text = outcome.output
         try:
@@ -202,7 +198,8 @@ def make_trace(config):
         def total(name):
             return sum(v for k, v in stats.items() if ".%s[" % name in k)
         calls = total("hypercall_direct") + total("hypercall_ring")
-        given = total("reflected") + sum(v for k, v in stats.items() if k.endswith(".irq_delivered"))
+        given = total("reflected") + sum(v for k, v in stats.items()
+                                         if k.endswith(".irq_delivered"))
         return [
             check(prefix + "/hypercalls", seen.get("first-hypercall") == calls > 0,
                   "%s traced, %d counted" % (seen.get("first-hypercall"), calls), text),

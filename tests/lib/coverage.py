@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 from . import inmates as inmates_of
-from . import device_suites, inmate_suites, machine, suites, teachos_suites
+from . import inmate_suites, machine, suites, teachos_suites
 from .machine import TOP, Broken, Config, batch
 
 # ---- What must not be empty, or why it may be ---------------------------------------
@@ -150,7 +150,7 @@ def main_run(config, counts):
     plan.append(("run", "json", 30, 'for f in /tmp/c/*.json; do echo; echo "== $f"; cat $f; done'))
     files = ["%s:/root/%s.elf" % (p, n) for n, p in suites.TEACHOS.items()]
     files += [suites.elf(n) for n in known] + teachos_suites.selftest_files()
-    files.append(device_suites.device_program() + ":/root/device")
+    files.append(suites.built("device", "device") + ":/root/device")
     folder = tempfile.mkdtemp(prefix="lg-disks-")
     for n, inmate in known.items():
         if inmate.disk:

@@ -6,19 +6,9 @@ import re
 import tempfile
 
 from . import inmates as inmates_of
-from . import machine
-from .machine import BUILD, TOP, Config, log_results, need, nested
+from .machine import TOP, Config, log_results, nested
 from .isos import image
-from .suites import INMATES, check, elf
-from .verdict import ERROR, FAIL, Broken, Result
-
-
-def device_program():
-    status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "device"),
-                                  "BUILD=" + BUILD], 60)
-    if status != 0:
-        raise Broken("tests/device does not build: %s" % machine.tail(output, 2))
-    return need(os.path.join(BUILD, "tests", "device"), "make -C tests/device")
+from .suites import INMATES, built, check, elf, lines_of
 
 
 def make_device(config):
@@ -26,14 +16,9 @@ def make_device(config):
     prefix = "device/%s" % config
 
     def suite(wanted):
-        outcome = nested(config, ["./device"], files=[device_program() + ":/root/device"],
+        outcome = nested(config, ["./device"], files=[built("device", "device") + ":/root/device"],
                          patience=60)
-        lines = re.findall(r"^(ok|not ok) ([^:\n]+)(?:: (.*))?$", outcome.output, re.M)
-        results = [check("%s/%s" % (prefix, name), word == "ok", why) for word, name, why in lines]
-        if outcome.status != 0 or len(lines) < 42:
-            results.append(Result(prefix, FAIL, "status %d after %d tests: %s" % (
-                outcome.status, len(lines), machine.tail(outcome.output, 2)), outcome.output))
-        return results + log_results(prefix, outcome.log)
+        return lines_of(prefix, outcome, r"^(ok|not ok) ([^:\n]+)(?:: (.*))?$", 42)
     return suite
 
 
@@ -42,21 +27,10 @@ def make_sandbox(config):
     prefix = "sandbox/%s" % config
 
     def suite(wanted):
-        status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "device"),
-                                      "BUILD=" + BUILD], 60)
-        if status != 0:
-            return [Result(prefix, ERROR, "tests/device does not build: %s"
-                           % machine.tail(output, 2), output)]
-        files = [os.path.join(TOP, "tests", "nested", "sandbox.sh"),
-                 need(os.path.join(BUILD, "tests", "inject"), "make -C tests/device")]
+        files = [os.path.join(TOP, "tests", "nested", "sandbox.sh"), built("device", "inject")]
         files += [elf(n) for n in ("silent", "shutdown-restart", "hello", "kill-gdt-index")]
         outcome = nested(config, ["sh", "sandbox.sh"], files=files, patience=100)
-        lines = re.findall(r"^(ok|not ok) ([^\n]+?)(?:: ('.*|.*/))?$", outcome.output, re.M)
-        results = [check("%s/%s" % (prefix, name), word == "ok", why) for word, name, why in lines]
-        if outcome.status != 0 or len(lines) < 50:
-            results.append(Result(prefix, FAIL, "status %d after %d tests: %s" % (
-                outcome.status, len(lines), machine.tail(outcome.output, 2)), outcome.output))
-        return results + log_results(prefix, outcome.log)
+        return lines_of(prefix, outcome, r"^(ok|not ok) ([^\n]+?)(?:: ('.*|.*/))?$", 50)
     return suite
 
 
@@ -121,7 +95,10 @@ wait $first; say cut $?
         got = re.search(r"^status %s (\d+)$" % name, outcome.output, re.M)
         missing = [w for w in words if w not in said]
         good = got and int(got.group(1)) == status and not missing
-        results.append(check("disk-trouble/" + name, good, "status %s, expected %d; '%s' is missing: %s" % (
-            got and got.group(1), status, missing[:1], said[-500:]), outcome.output))
-    results.append(check("disk-trouble/odd end", "tail odd 32771" in outcome.output, "the last 3 bytes"))
+        results.append(check("disk-trouble/" + name, good,
+                             "status %s, expected %d; '%s' is missing: %s" % (
+                                 got and got.group(1), status, missing[:1], said[-500:]),
+                             outcome.output))
+    results.append(check("disk-trouble/odd end", "tail odd 32771" in outcome.output,
+                         "the last 3 bytes"))
     return results + log_results("disk-trouble", outcome.log)

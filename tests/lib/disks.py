@@ -12,7 +12,7 @@ import time
 
 from . import machine, native
 from .machine import Broken, batch, counter_result, log_results, need
-from .verdict import FAIL, PASS, Result
+from .suites import check
 
 SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 SUPER, CLEAN = 1024, 1
@@ -30,10 +30,6 @@ def command(words):
     p = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT, timeout=60)
     return p.returncode, p.stdout.decode("utf-8", "replace")
-
-
-def check(name, good, why, detail=""):
-    return Result(name, PASS) if good else Result(name, FAIL, why, detail)
 
 
 def make(path, files, block=1024, kib=4096):

@@ -10,7 +10,7 @@ import time
 
 from . import inmates as inmates_of
 from . import machine
-from .machine import Config, batch, counter_result, log_results, nested
+from .machine import Config, batch, counter_result, log_results, nested_script
 from .suites import INMATES, check, descendants, elf, module_of
 from .verdict import ERROR, FAIL, PASS, Broken, Result
 
@@ -70,7 +70,8 @@ def make_module(config, rounds=10):
             "cat /proc/modules >/dev/null\n"
             "for i in $(seq %d); do\n"
             "  insmod /root/lg.ko\n"
-            "  /bin/launcher 32 hello.elf one two three >/tmp/out 2>&1 || { cat /tmp/out; exit 21; }\n"
+            "  /bin/launcher 32 hello.elf one two three >/tmp/out 2>&1 ||\n"
+            "    { cat /tmp/out; exit 21; }\n"
             "  grep -q '^1[.][.]' /tmp/out || { cat /tmp/out; exit 22; }\n"
             "  rmmod lg\n"
             "  [ ! -e /dev/lguest ] || { echo '/dev/lguest is still there'; exit 23; }\n"
@@ -82,13 +83,9 @@ def make_module(config, rounds=10):
             "if rmmod lg 2>/dev/null; then echo 'rmmod worked under a running Guest'; exit 24; fi\n"
             "kill $pid; wait $pid || true\n"
             "echo survived\n" % rounds)
-        with tempfile.NamedTemporaryFile("w", prefix="lg-mod-", suffix=".sh") as f:
-            f.write(script)
-            f.flush()
-            outcome = nested(config, ["sh", "/root/mod.sh"],
-                             files=[f.name + ":/root/mod.sh", module_of(config.kernel)
-                                    + ":/root/lg.ko", elf("hello"), elf("silent")],
-                             patience=120, extra=["--no-module"])
+        outcome = nested_script(
+            config, script, [module_of(config.kernel) + ":/root/lg.ko", elf("hello"),
+                             elf("silent")], patience=120, extra=["--no-module"])
         ok = outcome.status == 0 and "survived" in outcome.output
         return [check("%s/insmod-run-rmmod" % prefix, ok, "status %d: %s" % (
             outcome.status, machine.tail(outcome.output, 3)), outcome.output)] + \
@@ -103,18 +100,15 @@ def make_starts(config, count):
     def suite(wanted):
         script = (
             "free() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }\n"
-            "run() { /bin/launcher 4 unaligned.elf >/tmp/out 2>&1 || { cat /tmp/out; exit 21; }; }\n"
+            "run() {\n"
+            "  /bin/launcher 4 unaligned.elf >/tmp/out 2>&1 || { cat /tmp/out; exit 21; }\n"
+            "}\n"
             "i=0; while [ $i -lt 20 ]; do run; i=$((i+1)); done\n"
             "sync; echo 3 >/proc/sys/vm/drop_caches; echo before $(free)\n"
             "i=0; while [ $i -lt %d ]; do run; i=$((i+1)); done\n"
             "sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; echo after $(free) done $i\n"
             "cd /sys/kernel/debug/lguest; echo held $(cat guests pinned_pages tables)\n" % count)
-        with tempfile.NamedTemporaryFile("w", prefix="lg-starts-", suffix=".sh") as f:
-            f.write(script)
-            f.flush()
-            outcome = nested(config, ["sh", "/root/starts.sh"],
-                             files=[f.name + ":/root/starts.sh", elf("unaligned")],
-                             patience=60 + count // 2)
+        outcome = nested_script(config, script, [elf("unaligned")], patience=60 + count // 2)
         text = outcome.output
         m = re.search(r"before (\d+)\s+after (\d+) done (\d+)\s+held (.*)", text)
         if not m or outcome.status != 0:
@@ -182,7 +176,10 @@ def make_killed(config):
             "    sleep $delay\n"
             "    kill -9 $pid 2>/dev/null\n"
             "    wait $pid 2>/dev/null\n"
-            "    n=0; while [ \"$(held)\" != '0 0 0' ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done\n"
+            "    n=0\n"
+            "    while [ \"$(held)\" != '0 0 0' ] && [ $n -lt 50 ]; do\n"
+            "      sleep 0.1; n=$((n+1))\n"
+            "    done\n"
             "    echo \"$guest $delay: $(held)\"\n"
             "  done\n"
             "done\n"
@@ -200,12 +197,7 @@ def make_killed(config):
             "done\n"
             "echo end $(held)\n")
         names = ["silent", "heartbeat", "registers", "paging2", "fpu"]
-        with tempfile.NamedTemporaryFile("w", prefix="lg-kill-", suffix=".sh") as f:
-            f.write(script)
-            f.flush()
-            outcome = nested(config, ["sh", "/root/kill.sh"],
-                             files=[f.name + ":/root/kill.sh"] + [elf(n) for n in names],
-                             patience=120)
+        outcome = nested_script(config, script, [elf(n) for n in names], patience=120)
         text = outcome.output
         results = []
         for n in names:

@@ -7,7 +7,7 @@ import shutil
 
 from . import native
 from .machine import BUILD, need
-from .suites import TEACHOS, check
+from .suites import TEACHOS, check, typist
 from .verdict import FAIL, Result
 
 
@@ -73,9 +73,8 @@ def iso_lguest(wanted):
             results.append(check("iso/lguest/" + guest, good and b"ended=0." in t.seen[t.at - 12:],
                                  "got %r" % (re.findall(rb"not ok [^\r\n]*", t.seen)[:1]
                                              or t.tail())))
-        t.send(b"launcher inmates/syscall.elf; echo ended=$?.\r")
-        results.append(check("iso/lguest/inmate", t.expect(rb"ended=0\.", 30),
-                             "got %r" % t.tail()))
+        typist("iso/lguest", t, results)(
+            "inmate", b"launcher inmates/syscall.elf; echo ended=$?.\r", rb"ended=0\.", 30)
         t.send(b"poweroff\r")
         status = t.wait(60)
         results.append(check("iso/lguest/poweroff", status == 0, "status %s" % status))

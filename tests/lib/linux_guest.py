@@ -10,7 +10,8 @@ import tempfile
 
 from . import machine
 from .machine import BUILD, TOP, batch, counter_result, log_results, need
-from .verdict import FAIL, PASS, Broken, Result
+from .suites import at_terminal, check, left_alone, typist
+from .verdict import FAIL, Broken, Result
 
 HOME = os.path.join(BUILD, "linux")
 VMLINUX = os.path.join(HOME, "vmlinux")
@@ -34,7 +35,8 @@ echo "written: $(md5sum </dev/vda | cut -c1-32)"
 head -c 819200 /bin/busybox | md5sum | sed 's/^/busybox: /'
 echo "random: $(head -c 16 /dev/hwrng | wc -c)"
 ping -c 3 -W 5 10.0.2.2 >/tmp/ping; echo "ping: $(grep -c '64 bytes from 10.0.2.2' /tmp/ping)"
-i=0; while [ $i -lt 30 ]; do (echo $i) & i=$((i + 1)); done | sort -n | md5sum | sed 's/^/thirty: /'
+i=0; while [ $i -lt 30 ]; do (echo $i) & i=$((i + 1)); done | sort -n | md5sum |
+	sed 's/^/thirty: /'
 a=$(date +%%s); sleep 2; b=$(date +%%s); echo "slept: $((b - a))"
 sed -n 's/^ *\([0-9]*\):.*lguest.*/irq: \1/p' /proc/interrupts
 """ % {"seek": SEEK}
@@ -46,10 +48,6 @@ echo "first life"
 printf again | dd of=/dev/vda conv=fsync 2>/dev/null
 reboot -f
 """
-
-
-def check(name, good, why, detail=""):
-    return Result(name, PASS) if good else Result(name, FAIL, why, detail)
 
 
 def opinions():
@@ -122,7 +120,8 @@ def make_linux(config):
         text = steps["panic"].output
         results.append(check(prefix + "/panic", steps["panic"].status == 3 and
                              re.search(r"Unable to mount root", text) is not None,
-                             "status %d: %s" % (steps["panic"].status, machine.tail(text, 2)), text))
+                             "status %d: %s" % (steps["panic"].status, machine.tail(text, 2)),
+                             text))
         text = steps["notsc"].output
         results.append(check(prefix + "/notsc", "still here" in text and
                              steps["notsc"].status == 0, machine.tail(text, 2), text))
@@ -134,26 +133,18 @@ def make_linux(config):
 def typed(prefix, config, initrd):
     """The shell, with somebody at the keyboard."""
     from .terminal import Terminal
-    words = [machine.NESTED, "exec"] + config.options() + [
-        "--timeout", "100", "--tty", "--file", VMLINUX, "--file", initrd, "--",
-        "/bin/launcher", "--initrd=/root/initrd.gz", "/root/vmlinux", "quiet"]
+    words = at_terminal(config, [VMLINUX, initrd], [
+        "/bin/launcher", "--initrd=/root/initrd.gz", "/root/vmlinux", "quiet"])
     results = []
     with Terminal(words) as t:
-        def step(name, keys, pattern, patience):
-            t.send(keys)
-            results.append(check("%s/shell/%s" % (prefix, name), t.expect(pattern, patience),
-                                 "got %r" % t.tail()))
+        step = typist(prefix + "/shell", t, results)
         step("prompt", b"", rb"linux# ", 90)
         step("echo", b"echo six times seven is $((6 * 7))\r", rb"seven is 42\r*\n.*linux# ", 40)
         step("a program", b"sh -c 'echo go; exec sleep 100'\r", rb"go\r*\n", 40)
         step("Ctrl-C", b"\x03", rb"linux# ", 40)
         step("its status", b"echo status $?\r", rb"status 130\r*\n", 40)
         t.send(b"exit\r")
-        status = t.wait(40)
-        results.append(check(prefix + "/shell/exit", status == 0,
-                             "exit status %s, expected 0: %r" % (status, t.tail())))
-        results.append(check(prefix + "/shell/terminal restored", t.same_settings(),
-                             "the terminal's settings have changed"))
+        results += left_alone(prefix + "/shell", "exit", t, 40)
     return results
 
 

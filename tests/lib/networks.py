@@ -7,10 +7,8 @@ import re
 import subprocess
 import tempfile
 
-from . import machine
-from .machine import BUILD, TOP, log_results, need, nested
-from .suites import TEACHOS, check, elf
-from .verdict import ERROR, Result
+from .machine import BUILD, log_results, need, nested_script
+from .suites import TEACHOS, built, check, elf
 
 # One boot.  The Guest (inmate net, as a neighbour) echoes UDP and answers pings; the nested
 # Linux is the other side, and its own counters are the oracle.
@@ -85,18 +83,9 @@ def make_net(config):
     prefix = "net/%s" % config
 
     def suite(wanted):
-        status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "net"),
-                                      "BUILD=" + BUILD], 60)
-        if status != 0:
-            return [Result(prefix, ERROR, "tests/net does not build: %s"
-                           % machine.tail(output, 2), output)]
-        with tempfile.NamedTemporaryFile("w", prefix="lg-net-", suffix=".sh") as f:
-            f.write(NETWORKS)
-            f.flush()
-            outcome = nested(config, ["sh", "/root/net.sh"], patience=200, files=[
-                f.name + ":/root/net.sh", elf("net"), elf("silent"),
-                os.path.join(BUILD, "tests", "peer") + ":/root/peer"],
-                extra=["--load", "tun", "--load", "bridge", "--load", "veth"])
+        outcome = nested_script(
+            config, NETWORKS, [elf("net"), elf("silent"), built("net", "peer")], patience=200,
+            extra=["--load", "tun", "--load", "bridge", "--load", "veth"])
         text = outcome.output
         said = dict(re.findall(r"^([A-Za-z-]+): (.*)$", text, re.M))
 
@@ -104,7 +93,8 @@ def make_net(config):
             """What the Launcher counted: for the Guest, from it, lost (four kinds)."""
             found = re.search(r"^%s\| launcher: network \S+: (\d+) packets for the Guest, (\d+) "
                               r"from it; lost: (\d+) without a buffer, (\d+) while nobody "
-                              r"listened, (\d+) on the way out, (\d+) of a wrong" % name, text, re.M)
+                              r"listened, (\d+) on the way out, (\d+) of a wrong" % name,
+                              text, re.M)
             return tuple(map(int, found.groups())) if found else (-1,) * 6
 
         def expect(name, good, what):
@@ -128,7 +118,8 @@ def make_net(config):
             results.append(expect("usernet/" + field, said.get("cell-" + field) == wanted,
                                   "%s, expected %s" % (said.get("cell-" + field), wanted)))
         for name in ("tap", "raw"):
-            results.append(expect(name + "/ping", "5 packets received" in said.get(name + "-ping", ""),
+            results.append(expect(name + "/ping",
+                                  "5 packets received" in said.get(name + "-ping", ""),
                                   said.get(name + "-ping")))
         results.append(expect("tap/address", "192.168.19.1/24" in said.get("tap-address", ""),
                               said.get("tap-address")))
@@ -139,7 +130,8 @@ def make_net(config):
         sent = int(said.get("deaf-sent") or 0)
         came, went, *lost = figures("deaf")
         results.append(expect("lost", sent == 3 == lost[1] and came == went == 0,
-                              "the kernel sent %s, the Launcher counted %s" % (sent, figures("deaf"))))
+                              "the kernel sent %s, the Launcher counted %s"
+                              % (sent, figures("deaf"))))
         results.append(expect("gone", "lg0" not in said.get("left", "lg0") and
                               not re.search(r" \d+$", said["left"]), said.get("left")))
         for option, says in (("--tunnet=bridge:no", "there is no such bridge"),
@@ -206,23 +198,16 @@ def make_teachos_net(config, kernel="teachos"):
     prefix = "teachos-net/%s/%s" % (kernel, config)
 
     def suite(wanted):
-        status, output = machine.run(["make", "-sC", os.path.join(TOP, "tests", "net"),
-                                      "BUILD=" + BUILD], 60)
-        if status != 0:
-            return [Result(prefix, ERROR, "tests/net does not build: %s"
-                           % machine.tail(output, 2), output)]
         with tempfile.TemporaryDirectory(prefix="lg-net-") as folder:
-            odd, script = os.path.join(folder, "odd"), os.path.join(folder, "net.sh")
+            odd = os.path.join(folder, "odd")
             with open(odd, "wb") as f:
                 f.write(random.Random(18).randbytes(1300021))
-            with open(script, "w", encoding="utf-8") as f:
-                f.write("KERNEL=%s.elf\n%s" % (kernel, TEACHOS_NET))
             crc = subprocess.run(["cksum", odd], stdout=subprocess.PIPE, check=True).stdout
             crc = b" ".join(crc.split()[:2]).decode()
-            outcome = nested(config, ["sh", "/root/net.sh"], patience=150, files=[
-                script, odd, need(TEACHOS[kernel], "make -C teachos") + ":/root/%s.elf" % kernel,
+            outcome = nested_script(config, "KERNEL=%s.elf\n%s" % (kernel, TEACHOS_NET), [
+                odd, need(TEACHOS[kernel], "make -C teachos") + ":/root/%s.elf" % kernel,
                 need(os.path.join(BUILD, "teachos", "root", "bin", "httpd"), "make -C teachos"),
-                os.path.join(BUILD, "tests", "dns")])
+                built("net", "dns")], patience=150)
         text = outcome.output.replace("\r", "")
 
         def says(name, what, times=1):

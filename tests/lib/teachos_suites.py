@@ -12,7 +12,7 @@ import time
 
 from . import machine, native
 from .machine import BUILD, batch, counter_result, log_results, need
-from .suites import TEACHOS, check
+from .suites import TEACHOS, at_terminal, check, left_alone, typist
 from .verdict import FAIL, Broken, Overdue, Result
 
 # All that a Launcher can offer, for a self-test that leaves nothing out.
@@ -64,57 +64,44 @@ def make_shell(config):
 
     def suite(wanted):
         from .terminal import Terminal
-        words = [machine.NESTED, "exec"] + config.options() + [
-            "--timeout", "100", "--tty", "--file",
-            need(TEACHOS["teachos"], "make -C teachos") + ":/root/teachos.elf", "--",
-            "/bin/launcher", "64", "/root/teachos.elf"]
+        words = at_terminal(
+            config, [need(TEACHOS["teachos"], "make -C teachos") + ":/root/teachos.elf"],
+            ["/bin/launcher", "64", "/root/teachos.elf"])
         results = []
         with Terminal(words) as t:
-            prompt = t.expect(rb"[$#>] $", 60)
-            results.append(check(prefix + "/prompt", prompt, "no prompt: %r" % t.tail()))
-            if prompt:
-                t.send(b"echo hello from the $ shell\r")
-                results.append(check(prefix + "/echo", t.expect(
-                    rb"echo hello[^\n]*\n[^\n]*hello from", 20), "got %r" % t.tail()))
-                t.expect(rb"[$#>] $", 10)
-                t.send(b"no-such-program\r")
-                results.append(check(prefix + "/no such program", t.expect(
-                    rb"no-such-program: (not found|no such)", 20), "got %r" % t.tail()))
-                t.expect(rb"[$#>] $", 10)
-                t.send(b"help\r")
-                results.append(check(prefix + "/help", t.expect(rb"help\r?\n[^$#>]*\w", 20),
-                                     "got %r" % t.tail()))
-                t.expect(rb"[$#>] $", 10)
-                # A line of 80 columns, and one more below it; go up, to the begin, search.
-                t.send(b"edit /tmp/note\r")
-                t.expect(rb"A new file", 20)
-                t.send(b"a" * 85 + b"\rsecond\x1b[A\x1b[HX\x06sec\r2 \x13")
-                results.append(check(prefix + "/edit: saved", t.expect(rb"Saved: 95 bytes", 20),
-                                     "got %r" % t.tail()))
-                t.send(b"\x11")
-                t.expect(rb"[$#>] $", 10)
-                t.send(b"cat /tmp/note; wc /tmp/note\r")
-                results.append(check(prefix + "/edit: the file", t.expect(
-                    rb"\nXa{85}\r?\n2 second +1 +3 +95", 20), "got %r" % t.tail()))
-                t.expect(rb"[$#>] $", 10)
-                t.send(b"sleep 100\r")
-                t.expect(rb"\n", 10)
-                time.sleep(0.5)
-                t.send(b"\x1a")
-                results.append(check(prefix + "/Ctrl-Z", t.expect(rb"stopped  sleep 100", 20),
-                                     "got %r" % t.tail()))
-                t.expect(rb"[$#>] $", 10)
-                # Pasted, faster than anybody reads.
-                t.send(b"echo " + b"x" * 9990 + b" | wc\r")
-                results.append(check(prefix + "/ten thousand characters", t.expect(
-                    rb"1 +1 +9991\r?\n", 60), "got %r" % t.tail()))
-                t.expect(rb"[$#>] $", 10)
-                t.send(b"\x01x")
-                status = t.wait(30)
-                results.append(check(prefix + "/Ctrl-A x", status == 0,
-                                     "exit status %s, expected 0: %r" % (status, t.tail())))
-                results.append(check(prefix + "/terminal restored", t.same_settings(),
-                                     "the terminal's settings have changed"))
+            step = typist(prefix, t, results)
+            prompt = rb"[$#>] $"
+            if not step("prompt", b"", prompt, 60):
+                return results
+            step("echo", b"echo hello from the $ shell\r",
+                 rb"echo hello[^\n]*\n[^\n]*hello from")
+            t.expect(prompt, 10)
+            step("no such program", b"no-such-program\r",
+                 rb"no-such-program: (not found|no such)")
+            t.expect(prompt, 10)
+            step("help", b"help\r", rb"help\r?\n[^$#>]*\w")
+            t.expect(prompt, 10)
+            # A line of 80 columns, and one more below it; go up, to the begin, search.
+            t.send(b"edit /tmp/note\r")
+            t.expect(rb"A new file", 20)
+            step("edit: saved", b"a" * 85 + b"\rsecond\x1b[A\x1b[HX\x06sec\r2 \x13",
+                 rb"Saved: 95 bytes")
+            t.send(b"\x11")
+            t.expect(prompt, 10)
+            step("edit: the file", b"cat /tmp/note; wc /tmp/note\r",
+                 rb"\nXa{85}\r?\n2 second +1 +3 +95")
+            t.expect(prompt, 10)
+            t.send(b"sleep 100\r")
+            t.expect(rb"\n", 10)
+            time.sleep(0.5)
+            step("Ctrl-Z", b"\x1a", rb"stopped  sleep 100")
+            t.expect(prompt, 10)
+            # Pasted, faster than anybody reads.
+            step("ten thousand characters", b"echo " + b"x" * 9990 + b" | wc\r",
+                 rb"1 +1 +9991\r?\n", 60)
+            t.expect(prompt, 10)
+            t.send(b"\x01x")
+            results += left_alone(prefix, "Ctrl-A x", t, 30)
         return results
     return suite
 
@@ -213,14 +200,12 @@ def native_keys(wanted):
         with Terminal(words + native.kernel("teachos", "")) as t:
             if not t.expect(rb"\$ $", 60):
                 return [Result("native/keys", FAIL, "no prompt: %r" % t.tail())]
-            t.send(b"echo from the $ line | wc\r")
-            results.append(check("native/keys/serial line", t.expect(rb"\n +1 +4 +16", 20),
-                                 "got %r" % t.tail()))
+            step = typist("native/keys", t, results)
+            step("serial line", b"echo from the $ line | wc\r", rb"\n +1 +4 +16")
             t.expect(rb"\$ $", 10)
             # More than the UART and the terminal's line can hold, with nobody reading.
-            t.send(b"sleep 1\r" + b"echo " + b"x" * 900 + b" | wc\r")
-            results.append(check("native/keys/typed ahead", t.expect(rb"\n +1 +1 +901", 30),
-                                 "got %r" % t.tail()))
+            step("typed ahead", b"sleep 1\r" + b"echo " + b"x" * 900 + b" | wc\r",
+                 rb"\n +1 +1 +901", 30)
             t.expect(rb"\$ $", 10)
             with socket.socket(socket.AF_UNIX) as s:
                 s.connect(path)
