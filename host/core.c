@@ -46,6 +46,7 @@ static void run_section(struct lg_guest *g)
 				break;
 			trace_lguest_enter(lg);
 			lg_count(lg, switches);
+			lg_note_entry(lg);
 			ours = unlikely(lg->watched) ? lg_watched_stay(g, &interrupt) :
 						       lg_arch_enter(g, &interrupt);
 			trace_lguest_exit(lg);

@@ -102,7 +102,7 @@ static int create(struct lg_guest *g, void __user *arg)
 		return -EFAULT;
 	if (c.interface != LG_INTERFACE)
 		return -EPROTO;
-	if (c.flags & ~(LG_CREATE_RECORD | LG_CREATE_TIME | LG_CREATE_RINGS))
+	if (c.flags & ~(LG_CREATE_TIME | LG_CREATE_RINGS))
 		return -EINVAL;
 	if (g->task)
 		return -EBUSY;
@@ -117,7 +117,6 @@ static int create(struct lg_guest *g, void __user *arg)
 	if (err)
 		return err;
 	g->lg.watched = c.flags;
-	g->lg.record = c.flags & LG_CREATE_RECORD;
 	g->lg.watch.rings = c.flags & LG_CREATE_RINGS;
 	g->lg.watch.time = c.flags & (LG_CREATE_TIME | LG_CREATE_RINGS);
 	lg_segments_init(&g->lg);
@@ -247,7 +246,7 @@ static int get_state(struct lg_guest *g, void __user *arg)
 	if (!s)
 		return -ENOMEM;
 	s->regs = regs_of(r);
-	s->recorded = lg->recorded;
+	s->recorded = lg->stats.scalar[LG_STAT_switches] != 0;
 	s->entry = regs_of(&lg->entry_regs);
 	s->vector = r->trapno < 256 ? r->trapno : 256 + (r->trapno & 0xff);
 	s->error = r->error;

@@ -182,8 +182,7 @@ struct lguest {
 	bool debug_step, debug_stop, debug_irqs;
 	u8 debug_trap;			/* of the last stop: 1, 3, or 0 */
 	u8 debug_reflect;		/* the Guest is to have this one */
-	bool watched;			/* one of record, watch.time, watch.rings */
-	bool record;			/* LG_CREATE_RECORD */
+	bool watched;			/* one of watch.time, watch.rings */
 	u32 noirq_start, noirq_end;
 	u32 exits;			/* counts; exit_record is a ring */
 
@@ -240,8 +239,7 @@ struct lguest {
 		u64 direct;		/* lg_direct_traps() after it */
 		u64 since;		/* we have had the CPU since then, 0: not all the time */
 	} watch;
-	bool recorded;
-	struct lg_trap_frame entry_regs; /* at the last entry, if ->record */
+	struct lg_trap_frame entry_regs; /* at the last entry */
 	struct lg_exit_record exit_record[LG_EXIT_RECORDS];
 	struct lg_stats stats;
 };
@@ -251,6 +249,12 @@ struct lguest {
 static inline struct lg_trap_frame *lg_regs(struct lguest *lg)
 {
 	return &lg->pages->regs;
+}
+
+/* For the obituary, which tells what has changed.  Two dozen instructions for each entry. */
+static inline void lg_note_entry(struct lguest *lg)
+{
+	lg->entry_regs = *lg_regs(lg);
 }
 
 /* The privilege level the Guest was at: 1 or 3. */

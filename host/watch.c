@@ -151,12 +151,6 @@ static bool one_stay(struct lg_guest *g, unsigned int *interrupt)
 	unsigned int from = lg_cpl(lg);
 	bool exit;
 
-	if (lg->record) {
-		lg->entry_regs = *regs;
-		lg->recorded = true;
-	}
-	if (!w->time)
-		return lg_arch_enter(g, interrupt);
 	now = lg_arch_tsc();
 	if (w->since)
 		ticks[w->away ? LG_WORLD_away : LG_WORLD_host] += now - w->since;
@@ -191,6 +185,7 @@ bool lg_watched_stay(struct lg_guest *g, unsigned int *interrupt)
 		lg->watch.let_out = true;
 		lg_count(lg, switches);
 		trace_lguest_enter(lg);
+		lg_note_entry(lg);
 	}
 }
 /*:*/

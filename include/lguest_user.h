@@ -15,7 +15,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	7
+#define LG_INTERFACE	8
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -28,12 +28,10 @@ struct lg_create {
 	__u32 flags;		/* LG_CREATE_*, else EINVAL */
 };
 
-/* Keep the registers of each entry, for struct lg_state: some dozens of instructions. */
-#define LG_CREATE_RECORD 1
 /* Keep lg_stats.ticks: 260 instructions for each stay. */
-#define LG_CREATE_TIME	2
+#define LG_CREATE_TIME	1
 /* The same, and let nothing go from ring 3 to ring 1 or back without the Host. */
-#define LG_CREATE_RINGS	4
+#define LG_CREATE_RINGS	2
 
 /* RUN returns 0 with one of these, or -1 with errno EINTR (a signal: run again). */
 #define LG_RUN_NOTIFY	1	/* value: the NOTIFY argument, never 0 */
@@ -91,7 +89,7 @@ struct lg_state {
 	__u32 halted;
 	__u32 exits;		/* how many of exit[] are filled */
 	__u32 pae;		/* the tables at cr3 are PAE ones */
-	__u32 recorded;		/* entry is filled: LG_CREATE_RECORD, and the Guest has run */
+	__u32 recorded;		/* entry is filled: the Guest has run */
 	__u32 undelivered;	/* 1 + the vector that could not be delivered; 0: all could */
 	__u32 undelivered_at;	/* where its frame had no place on the stack; 0: no gate */
 	__u32 told_cr2;		/* of the last page fault that the Guest was told of */

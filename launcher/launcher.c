@@ -81,8 +81,7 @@ static void check_host_memory(const struct options *o)
 /* Only if somebody wants to know: it costs time in each entry. */
 static unsigned what_to_watch(const struct options *o)
 {
-	return (o->death || o->gdb.on ? LG_CREATE_RECORD : 0) |
-	       (o->stats || o->trace ? LG_CREATE_TIME : 0) | (o->rings ? LG_CREATE_RINGS : 0);
+	return (o->stats || o->trace ? LG_CREATE_TIME : 0) | (o->rings ? LG_CREATE_RINGS : 0);
 }
 
 /*L:120 One life
