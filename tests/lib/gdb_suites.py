@@ -50,7 +50,7 @@ def free_port():
 class Debugged:
     """A Guest under a debugger, in a nested machine of its own."""
 
-    def __init__(self, config, options, words, patience=90):
+    def __init__(self, config, options, words, patience=240):
         from .rsp import Debugger
         self.port = free_port()
         self.output = tempfile.TemporaryFile()
@@ -65,7 +65,7 @@ class Debugged:
         machine.RUNNING.add(self.process)
         self.gdb = Debugger(self.port)
 
-    def end(self, patience=60):
+    def end(self, patience=150):
         """Waits for the end: (status, all that was printed)."""
         try:
             status = self.process.wait(patience)

@@ -16,7 +16,7 @@ class Gone(Exception):
 
 
 class Debugger:
-    def __init__(self, port, patience=60):
+    def __init__(self, port, patience=150):
         self.socket = None
         end = time.time() + patience
         while self.socket is None:
