@@ -27,11 +27,6 @@ static u32 set_tls(const u32 *args) { (void)args; in_batch("set_tls()"); return 
 static u32 irq_disable(const u32 *args) { (void)args; return note('-'); }
 static u32 irq_enable(const u32 *args) { (void)args; return note('+'); }
 static u32 irq_enabled(const u32 *args) { (void)args; return 0; }
-static u32 panic(const u32 *args)
-{
-	fail_msg("panic: %s", (char *)guest(args[0]));
-	return 0;
-}
 
 static u32 *word(const char *name)
 {
@@ -77,7 +72,7 @@ static void begin(void)
 	guest_on_call("root_switch", root_switch);
 	guest_on_call("fpu_switch_to", fpu_switch_to);
 	guest_on_call("switch_stacks", switch_stacks);
-	guest_on_call("panic", panic);
+	guest_on_call("panic", panics);
 	PV(now) = guest_hook(pv_now);
 	PV(batch_begin) = guest_hook(batch_begin);
 	PV(batch_end) = guest_hook(batch_end);

@@ -74,12 +74,6 @@ static u32 frame_put_zeroed(const u32 *args)
 	return put(args[0], "frame_put_zeroed");
 }
 
-static u32 panic(const u32 *args)
-{
-	fail_msg("panic: %s", (char *)guest(args[0]));
-	return 0;
-}
-
 static u32 top_slots[1024], root_told;
 static u32 top_changed(const u32 *args)
 {
@@ -140,7 +134,7 @@ static void begin(void)
 	guest_on_call("frame_note", frame_note);
 	guest_on_call("frame_put", frame_put);
 	guest_on_call("frame_put_zeroed", frame_put_zeroed);
-	guest_on_call("panic", panic);
+	guest_on_call("panic", panics);
 	PV(top_changed) = guest_hook(top_changed);
 	PV(pte_changed) = guest_hook(pte_changed);
 	PV(flush_user) = guest_hook(flush_user);

@@ -265,3 +265,17 @@ void around_end(void)
 	device_end(&queues[0]);
 	device_end(&queues[1]);
 }
+
+void around_ready(void)
+{
+	irqs_on = true;
+	hangs_after(5);
+}
+
+int around_over(void **state)
+{
+	(void)state;
+	hangs_after(0);
+	around_end();
+	return 0;
+}

@@ -17,6 +17,11 @@ extern u32 config_length;
 void around_begin(u32 n, u32 num);
 void around_end(void);
 
+/* The driver is in its place: interrupts are on, and no test takes five seconds. */
+void around_ready(void);
+/* What cmocka calls when a test is over that was ready. */
+int around_over(void **state);
+
 /* Interrupts.  raise() calls the handler that was asked for, or waits until they are on. */
 extern bool irqs_on;
 void raise_irq(u32 irq);

@@ -63,16 +63,7 @@ static int set_up(void **state)
 		broken("%u buffers lie ready for what is typed", in->count);
 	in->kicks = 0;
 	out->reads = slow_printer;
-	irqs_on = true;
-	hangs_after(5);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	hangs_after(0);
-	around_end();
+	around_ready();
 	return 0;
 }
 
@@ -319,7 +310,7 @@ static void lies_about_length(void **state)
 	}
 }
 
-#define ON(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define ON(f) cmocka_unit_test_setup_teardown(f, set_up, around_over)
 
 int main(void)
 {

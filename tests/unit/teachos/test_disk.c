@@ -115,16 +115,7 @@ static int set_up(void **state)
 		platter[i] = (u8)(i / SECTOR * 17 + i % 251);
 	add_disk(HAS_FLUSH);
 	goes_on = works;
-	irqs_on = true;
-	hangs_after(5);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	hangs_after(0);
-	around_end();
+	around_ready();
 	return 0;
 }
 
@@ -480,7 +471,7 @@ static void interrupted(void **state)
 	}
 }
 
-#define ON(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define ON(f) cmocka_unit_test_setup_teardown(f, set_up, around_over)
 
 int main(void)
 {

@@ -18,7 +18,7 @@ function add(text) { return (text == "" ? "" : text "; ") $0 }
 # Ours, before the verdict.
 /^(ERROR: |[a-z_]+\.c:[0-9]+: )/ { sub(/^ERROR: /, ""); said = add(said); next }
 # cmocka's, behind it.
-/^# ./ && name != "" && !/Failure!$/ { sub(/^# /, ""); why = add(why) }
+/^# ./ && name != "" { sub(/^# /, ""); sub(/: error: Failure!$/, ""); why = add(why) }
 END {
 	verdict()
 	if (seen < planned || !planned)
