@@ -39,6 +39,14 @@ static u32 syscall_handler(const u32 *args)
 	return handler(args);
 }
 
+/* A selector below 4 is none.  On its way back to ring 3 a processor may make a 0 of it, so any
+ * interrupt of this machine may. */
+static u32 plain(u32 selector)
+{
+	selector &= 0xffff;
+	return selector < 4 ? 0 : selector;
+}
+
 static bool has_error(u32 v)
 {
 	return v == 8 || (v >= 10 && v <= 14) || v == 17;
@@ -186,8 +194,8 @@ static void foreign_segments(void **state)
 		out = guest_run(in);
 		if (guest_at_call.ds != DATA32 || guest_at_call.es != DATA32)
 			fail_msg("vector %u: ds or es is not what ss is when C begins", some[i]);
-		if ((out.ds & 0xffff) != 3 || (out.es & 0xffff) != 3)
-			fail_msg("vector %u: ds 0x%x and es 0x%x afterwards, expected 3", some[i],
+		if (plain(out.ds) || plain(out.es))
+			fail_msg("vector %u: ds 0x%x and es 0x%x afterwards, expected none", some[i],
 				 out.ds, out.es);
 	}
 }
@@ -228,8 +236,8 @@ static void there_and_back(void **state)
 		    out.ebp != top.ebp)
 			fail_msg("vector %u: the registers on the way out are not those of the frame%s",
 				 vector, change ? ", which C had changed" : "");
-		if ((out.ds & 0xffff) != top.ds || (out.es & 0xffff) != top.es ||
-		    (out.fs & 0xffff) != top.fs || (out.gs & 0xffff) != top.gs)
+		if (plain(out.ds) != plain(top.ds) || plain(out.es) != plain(top.es) ||
+		    plain(out.fs) != plain(top.fs) || plain(out.gs) != plain(top.gs))
 			fail_msg("vector %u: the segments on the way out are not those of the frame",
 				 vector);
 	}
