@@ -21,7 +21,8 @@ atomic_long_t lg_guests;
 
 static unsigned int table_limit = LG_TABLES - 1;
 module_param(table_limit, uint, 0644);
-MODULE_PARM_DESC(table_limit, "shadow page tables one Guest may have (16 to 2047; with 1 to 15 none can live)");
+MODULE_PARM_DESC(table_limit,
+		 "shadow page tables one Guest may have (16 to 2047; with 1 to 15 none can live)");
 
 /* An empty Guest, or NULL if there is no memory. */
 static struct lg_guest *new_guest(void)

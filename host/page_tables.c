@@ -248,7 +248,8 @@ static u64 shadow_entry(struct lguest *lg, u64 pte)
 /*:*/
 
 /* The fault is the Guest's own.  P in the error code is what its own tables say. */
-static noinline enum lg_result reflect_fault(struct lguest *lg, u32 gva, u32 error, const struct walk *w)
+static noinline enum lg_result reflect_fault(struct lguest *lg, u32 gva, u32 error,
+					     const struct walk *w)
 {
 	u32 theirs = error & (LG_PF_WRITE | LG_PF_USER);
 	enum lg_result r;

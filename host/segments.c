@@ -61,8 +61,9 @@ u64 lg_sanitise_descriptor(u64 descriptor)
  *
  * A few entries are not the Guest's to change.  It may try, and Linux does, in its
  * bulk loads: we nod and do nothing.  10 and 11 were the old Host's own segments, 16
- * and 31 task state segments (ABI.md section 6).  2 and 3 are ours: the Switcher runs on selectors 0x10
- * and 0x18, which mean the same to Linux, so CS and SS survive the change of GDT.
+ * and 31 task state segments (ABI.md section 6).  2 and 3 are ours: the Switcher runs on
+ * selectors 0x10 and 0x18, which mean the same to Linux, so CS and SS survive the change
+ * of GDT.
  */
 static bool entry_is_ours(u32 entry)
 {

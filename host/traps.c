@@ -311,13 +311,15 @@ static enum lg_result handle_exit(struct lguest *lg)
 	if (unlikely(trapno >= 256)) {
 		/* No processor lets an IRET do that in 64-bit mode; QEMU's TCG does. */
 		if ((trapno & LG_TRAP_BUG) && (regs->eflags & LG_EFLAGS_VM))
-			lg_kill(lg, LG_SEG_VM86, "trap %u in virtual-8086 mode at %#x:%#x: an IRET set EFLAGS.VM, and this processor let it",
+			lg_kill(lg, LG_SEG_VM86, "trap %u in virtual-8086 mode at %#x:%#x: an "
+				"IRET set EFLAGS.VM, and this processor let it",
 				trapno & 0xff, (u32)regs->cs, (u32)regs->eip);
 		else if (trapno & LG_TRAP_BUG)
 			lg_kill(lg, LG_HOST_SWITCHER, "trap %u in the Switcher, error %#x: this is a bug of the Host",
 				trapno & 0xff, (u32)regs->error);
 		else
-			lg_kill(lg, LG_SEG_LOAD, "unhandled trap 256 at %#x (%#x): %s cannot be loaded: cs %#x ss %#x ds %#x es %#x fs %#x gs %#x",
+			lg_kill(lg, LG_SEG_LOAD, "unhandled trap 256 at %#x (%#x): %s cannot be "
+				"loaded: cs %#x ss %#x ds %#x es %#x fs %#x gs %#x",
 				(u32)regs->eip, (u32)regs->error,
 				trapno >= LG_TRAP_ENTRY_SEGMENT ? "ds, es, fs or gs" : "cs or ss",
 				(u16)regs->cs, (u16)regs->ss, (u16)regs->ds, (u16)regs->es,

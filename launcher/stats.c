@@ -103,7 +103,8 @@ static void print_worlds(FILE *f, const struct lg_stats *s)
 	if (!all)
 		return;
 	fprintf(f, "launcher: whose time it was, in ticks of the TSC:\n");
-#define ROW(name, text) fprintf(f, "%14" PRIu64 " %5.1f %%  %-9s %s\n", (uint64_t)s->ticks[LG_WORLD_##name], \
+#define ROW(name, text) fprintf(f, "%14" PRIu64 " %5.1f %%  %-9s %s\n", \
+				(uint64_t)s->ticks[LG_WORLD_##name], \
 				100 * (double)s->ticks[LG_WORLD_##name] / (double)all, #name, text);
 	LG_WORLDS(ROW)
 #undef ROW

@@ -93,7 +93,8 @@ static void keep_code(struct symbols *sym, const Elf32_Sym *s, size_t count, siz
 }
 
 /* The table as it is, and its names, with a NUL behind the last one.  NULL: none. */
-static Elf32_Sym *read_table(const struct image *img, size_t *count, char **name, size_t *name_bytes)
+static Elf32_Sym *read_table(const struct image *img, size_t *count, char **name,
+			     size_t *name_bytes)
 {
 	Elf32_Shdr table = { .sh_type = SHT_NULL }, names;
 	Elf32_Sym *raw;

@@ -29,8 +29,9 @@
  * (--rings).
  *
  * `n` counts the events, so that their order is certain.  `ticks` is exact; under
- * QEMU's -icount (ICOUNT=1) a tick is an instruction.  Registers are written when they have changed since
- * the last time: that is what one looks for, and it makes the file half as long.
+ * QEMU's -icount (ICOUNT=1) a tick is an instruction.  Registers are written when they
+ * have changed since the last time: that is what one looks for, and it makes the file half
+ * as long.
  :*/
 #include <errno.h>
 #include <inttypes.h>

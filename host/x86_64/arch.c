@@ -73,7 +73,8 @@ int lg_arch_check_host(void)
 
 	asm volatile("mov %%cs, %0" : "=r"(cs));
 	if ((cs & 3) || boot_cpu_has(X86_FEATURE_XENPV)) {
-		pr_err("lguest: this kernel is itself a Guest without ring 0 (Xen PV): boot it on a real or fully virtual machine\n");
+		pr_err("lguest: this kernel is itself a Guest without ring 0 (Xen PV): boot it on a "
+		       "real or fully virtual machine\n");
 		return -ENODEV;
 	}
 	if (read_cr4_raw() & CR4_FRED) {

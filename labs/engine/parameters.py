@@ -117,10 +117,9 @@ def header(p, path, text):
     text = sorted_lines(path, text, r"^#define LHCALL_(?!COUNT\b|RING_)\w+[ \t]+(\d+)\b.*$",
                         lambda m: int(m.group(1)))
     text = once(path, r"^(#define LHCALL_RING_SIZE[ \t]+)64$", r"\g<1>%d" % p.ring, text)
-    text = once(path, r"^ \* Everything here is fixed: .*?\*/$",
-                " * In this tree the numbers are its own (labs/seed), and none but Guests that were\n"
-                " * built from it know them.  The _Static_asserts at the end are the layout.\n *:*/",
-                text, re.M | re.S)
+    said = (" * In this tree the numbers are its own (labs/seed), and none but Guests that were\n"
+            " * built from it know them.  The _Static_asserts at the end are the layout.\n *:*/")
+    text = once(path, r"^ \* Everything here is fixed: .*?\*/$", said, text, re.M | re.S)
     lines = {}
     for field in p.behind:
         m = re.search(r"^\tuint32_t %s;.*\n" % field, text, re.M)

@@ -75,7 +75,8 @@ SNAPSHOT = r"""
 cd /root
 L=/root/launcher
 run() { timeout -s KILL "$@" </dev/null; }
-$L --timeout=60 --save=/tmp/snap 16 lab11-canary.elf %(nonce)d >/tmp/first 2>/tmp/first.err </dev/null &
+$L --timeout=60 --save=/tmp/snap 16 lab11-canary.elf %(nonce)d \
+	>/tmp/first 2>/tmp/first.err </dev/null &
 p=$!
 for i in $(seq 300); do grep -q "^round %(settled)d$" /tmp/first && break; usleep 100000; done
 kill -USR1 $p
@@ -111,7 +112,8 @@ run 60 $L --timeout=50 --restore=/tmp/snap >/tmp/second 2>/tmp/second.err
 echo "$mark second $?"
 sed "s/^/$mark out2 /" /tmp/second
 [ -d /sys/kernel/debug/lguest ] || mount -t debugfs none /sys/kernel/debug
-echo "$mark left $(cat /sys/kernel/debug/lguest/guests /sys/kernel/debug/lguest/pinned_pages | tr '\n' ' ')"
+cd /sys/kernel/debug/lguest
+echo "$mark left $(cat guests pinned_pages | tr '\n' ' ')"
 """
 
 
@@ -223,8 +225,8 @@ def weigh_faults(nonce, status, output, stats, trouble):
 
 LINUX = r"""
 cd /root
-/bin/launcher --timeout=100 --stats=/tmp/stats.json --death=/tmp/death.json --initrd=/root/initrd 64 \
-	/root/kernel console=hvc0 LGWORD=%d >/tmp/out 2>&1 </dev/null
+/bin/launcher --timeout=100 --stats=/tmp/stats.json --death=/tmp/death.json \
+	--initrd=/root/initrd 64 /root/kernel console=hvc0 LGWORD=%d >/tmp/out 2>&1 </dev/null
 echo "$mark status $?"
 sed "s/^/$mark out /" /tmp/out
 echo "$mark stats $(tr -d '\n' </tmp/stats.json)"
@@ -260,7 +262,8 @@ def initrd(folder):
 
 def judge_linux(o):
     if not o.kernel or not os.path.isfile(o.kernel):
-        raise LabError("judge linux: --kernel=%s: expected a bzImage, or a vmlinux" % (o.kernel or ""))
+        raise LabError("judge linux: --kernel=%s: expected a bzImage, or a vmlinux"
+                       % (o.kernel or ""))
     nonce = secrets.randbelow(1 << 31)
     with tempfile.TemporaryDirectory(prefix="lg-judge-") as folder:
         lines, log = carry_out(LINUX % nonce, [initrd(folder), o.kernel + ":/root/kernel"],

@@ -79,7 +79,8 @@ def labels(text, names):
     """Raises LabError if one of these labels is not in the text."""
     for name in names:
         if not re.search(r"^%s:" % re.escape(name), text, re.M):
-            raise LabError("%s: no label %s; expected it in column 0 of the region" % (SOURCE, name))
+            raise LabError("%s: no label %s; expected it in column 0 of the region"
+                           % (SOURCE, name))
 
 
 # ---- Rules: what can be seen without running anything ------------------------------------
@@ -126,9 +127,9 @@ def in_order(code, steps, where):
 def way_in(c):
     """10.1: the table of S:110, and no stack where there is none."""
     code = c.between("lg_enter_guest", "enter_segments")
-    why = in_order(code, [(r"^mov (QWORD PTR )?\[r(15|di)(\+\w+)?\],rsp", "saving rsp"), (r"^lidt", "LIDT"),
-                          (r"^lgdt", "LGDT"), (r"^ltr", "LTR"), (r"^mov cr3", "the write to CR3")],
-                   "way in")
+    why = in_order(code, [(r"^mov (QWORD PTR )?\[r(15|di)(\+\w+)?\],rsp", "saving rsp"),
+                          (r"^lidt", "LIDT"), (r"^lgdt", "LGDT"), (r"^ltr", "LTR"),
+                          (r"^mov cr3", "the write to CR3")], "way in")
     if why:
         return why
     stack = find(code, r"^(lea|mov) rsp,")
@@ -150,7 +151,8 @@ def registers(c):
         if len(found) != 1:
             return "in disguise: %s is loaded %d times, expected once" % (name, len(found))
         if not c.at("enter_segments") <= found[0] < c.at("enter_segments_end"):
-            return "in disguise: %s is not loaded between enter_segments and enter_segments_end" % name
+            return ("in disguise: %s is not loaded between enter_segments and "
+                    "enter_segments_end" % name)
     if code[-1][0] != c.at("enter_iret"):
         return "in disguise: there is something after enter_iret"
     return None
@@ -184,7 +186,8 @@ def way_home(c):
     code = c.between("leave_guest", "lg_stub_syscall")
     end = c.at("leave_end")
     system = [(o, m + " " + p) for o, m, p in code
-              if m in ("lgdt", "lidt", "ltr", "wrmsr") or (m == "mov" and re.match(r"(cr3|ds|es|fs|gs),", p))]
+              if m in ("lgdt", "lidt", "ltr", "wrmsr")
+              or (m == "mov" and re.match(r"(cr3|ds|es|fs|gs),", p))]
     order = [re.match(r"mov \w+|\w+", t).group(0) for _, t in system]
     if order[:4] != ["mov cr3", "lgdt", "ltr", "lgdt"]:
         return "way home: it begins with %s; expected mov cr3, lgdt, ltr, lgdt" % (
@@ -196,7 +199,8 @@ def way_home(c):
             order.count("wrmsr"))
     for name in ("ds", "es", "fs", "gs"):
         if order.count("mov " + name) != 1:
-            return "way home: %s is loaded %d times, expected once" % (name, order.count("mov " + name))
+            return "way home: %s is loaded %d times, expected once" % (
+                name, order.count("mov " + name))
     bases = [k for k, word in enumerate(order) if word == "wrmsr"]
     loads = sorted((order.index("mov fs"), order.index("mov gs")))
     if bases[0] < loads[0] or bases[1] < loads[1]:
@@ -299,7 +303,8 @@ def try_exercise(exercise, tree, text, seed, tests):
         for t in tests:
             if t.test not in found:
                 raise LabError("%s: %s: expected switcher/inspector/%s, or switcher/stand/ and a "
-                               "test of tests/unit/switcher/stand" % (t.where, t.test, "|".join(RULES)))
+                               "test of tests/unit/switcher/stand"
+                               % (t.where, t.test, "|".join(RULES)))
         return found
 
 
@@ -317,7 +322,8 @@ def build(scratch, composed):
     link = stand.link_words("stand.elf", names + ["switcher.o"])
     link[link.index(os.path.join(stand.SOURCE, "stand.ld"))] = "stand.ld"
     script = "\n".join([
-        "set -e", "ulimit -v 2000000", "nasm -f elf64 -Worphan-labels -I ./ -o switcher.o " + SOURCE,
+        "set -e", "ulimit -v 2000000",
+        "nasm -f elf64 -Worphan-labels -I ./ -o switcher.o " + SOURCE,
         "python3 check_object switcher.o >inspected 2>&1 || echo refused >>inspected",
         "objdump -t switcher.o >symbols",
         sandbox.quote(inspector().LISTING + ("switcher.o",)) + " >listing",

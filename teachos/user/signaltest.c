@@ -539,8 +539,8 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } tests[] = {
-	TEST(handler), TEST(segv), TEST(masks), TEST(interrupted), TEST(alarms), TEST(children), TEST(few_pages),
-	TEST(after_exec), TEST(stopping), TEST(fpu), TEST(old_calls), TEST(forged),
+	TEST(handler), TEST(segv), TEST(masks), TEST(interrupted), TEST(alarms), TEST(children),
+	TEST(few_pages), TEST(after_exec), TEST(stopping), TEST(fpu), TEST(old_calls), TEST(forged),
 	TEST(no_stack), TEST(rubbish),
 };
 

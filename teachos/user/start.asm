@@ -1,8 +1,8 @@
 ; SPDX-License-Identifier: MIT
 ;G:800 Where a program begins
 ;
-; exec leaves argc on the stack and the pointers above it, then those of the environment.  main wants them as
-; arguments; what main returns, exit gets.
+; exec leaves argc on the stack and the pointers above it, then those of the environment.
+; main wants them as arguments; what main returns, exit gets.
 ;
 global _start
 extern main, exit, environ

@@ -111,7 +111,8 @@ def json_against_text(json_text, text, path):
     same("walk", walk, re.findall(r"^    (\w+) +entry +(\d+) at (\w+): (\w+)  (.*)$", text, re.M))
     if walk:
         same("physical", d["walk"]["physical"], None if "so it is nowhere" in text else "?")
-        same("shadow", d["walk"]["shadow"]["bits"], re.search(r"shadow: (.*)", text[text.index("  cr2 "):]).group(1))
+        same("shadow", d["walk"]["shadow"]["bits"],
+             re.search(r"shadow: (.*)", text[text.index("  cr2 "):]).group(1))
     same("callers", [(c["eip"][2:], c["symbol"], c["line"]) for c in d["callers"]],
          re.findall(r"^    ([0-9a-f]{8}) <(\S+)> (\S+)$", text, re.M))
     printed = re.findall(r"^ +\+(\d+)  (\S+)(?: (\d+) (\w+))?.*? +at (\w\w):(\w{8}) <(\S+)> (\S+)$",
@@ -209,8 +210,9 @@ def make_death(config):
                            "hlt")]
         plan += [("run", n + ".out", 10, "cat /tmp/out." + n) for n in ("panic", "panic-pae")]
         # A longer file from before, a disk that is full, a folder that is none.
-        plan += [("run", "ends", 60, "cd /tmp; seq 9999 >old; L=launcher; K=/root/kill-no-gate.elf; "
-                  "$L --death=old /root/paging2.elf >/dev/null 2>&1; tr '\\n' ' ' <old; "
+        plan += [("run", "ends", 60, "cd /tmp; seq 9999 >old; L=launcher; "
+                  "K=/root/kill-no-gate.elf; $L --death=old /root/paging2.elf >/dev/null 2>&1; "
+                  "tr '\\n' ' ' <old; "
                   "$L --death=/dev/full $K 2>&1 | grep death=; "
                   "$L --death=/none/x $K 2>&1; echo $?")]
         plan += [("run", "sleeper", 60, "launcher --timeout=6 /root/teachos.elf 2>&1 "

@@ -331,8 +331,9 @@ def labs_mutants(wanted):
     reference = tree.mine(tree.exercises["6.2"])
     for name, only, change, status, words in (
             ("the truth", "", lambda e, m: None, 0, ""),
-            ("wrong killer", "-straight", lambda e, m: give(m, killed_by="host/access/read_outside"),
-             1, "SURVIVES host/access/read_outside (PASS); "
+            ("wrong killer", "-straight",
+             lambda e, m: give(m, killed_by="host/access/read_outside"), 1,
+             "SURVIVES host/access/read_outside (PASS); "
              "killed by host/access/read_across_frames"),
             ("wrong hint", "-straight", lambda e, m: give(m, hint="6.2-outside"), 1,
              "shows hint 6.2-frames, expected 6.2-outside"),
@@ -342,7 +343,8 @@ def labs_mutants(wanted):
              "it does not compile"),
             ("notices nothing", "-straight", lambda e, m: give(e.tests[1], notices=m.name), 1,
              "SURVIVES host/access/read_outside (PASS), which claims to notice it"),
-            ("two are not enough", "-stub", lambda e, m: e.mutants.pop(), 1, "fewer than three mutants"),
+            ("two are not enough", "-stub", lambda e, m: e.mutants.pop(), 1,
+             "fewer than three mutants"),
             ("a stub that passes", "-stub", lambda e, m: give(e, stub=lambda: reference), 1,
              "the stub passes host/access/read_across_frames")):
         got = said(change, only)
@@ -432,7 +434,8 @@ def labs_archives(wanted):
                 got = error
             mine = tree.mine(tree.exercises["6.1"])
             results.append(same("%s/%s" % (prefix, name), got == mine if good else
-                                isinstance(got, LabError) and "\n" not in str(got), repr(got)[:200]))
+                                isinstance(got, LabError) and "\n" not in str(got),
+                                repr(got)[:200]))
         names = staff.find(folder)
         results.append(same(prefix + "/names", names.get("good", "").endswith("good.tar.gz") and
                             len(names) == len(os.listdir(folder)), str(names)[:200]))
@@ -440,8 +443,8 @@ def labs_archives(wanted):
         with open(listing, "w", encoding="utf-8") as f:
             f.write("name,seed\nanna,x1\nanna.b,x2\n")
         seeds = staff.read_seeds(listing)
-        found = [staff.seed_for(seeds, n) for n in ("Anna_lab6_late.zip", "anna.b.tar.gz", "annabel",
-                                                    "bert")]
+        found = [staff.seed_for(seeds, n)
+                 for n in ("Anna_lab6_late.zip", "anna.b.tar.gz", "annabel", "bert")]
         results.append(same(prefix + "/seeds", found == ["x1", "x2", None, None], str(found)))
         for line, said in (("anna", "expected a name, a comma and a seed"),
                            ("anna,--seed", "expected a name"), ("anna,1\nanna,2", "a second time")):
@@ -451,7 +454,8 @@ def labs_archives(wanted):
                 got = str(staff.read_seeds(listing))
             except LabError as error:
                 got = str(error)
-            results.append(same("%s/seeds: %s" % (prefix, line.replace("\n", " ")), said in got, got))
+            results.append(same("%s/seeds: %s" % (prefix, line.replace("\n", " ")), said in got,
+                                got))
     return results
 
 

@@ -48,11 +48,13 @@ def labs_mastery(wanted):
             got = redteam.build_guest(text, to)
             results.append(same("%s/guest/%s" % (prefix, name), (why in got if why else not got) and
                                 os.path.exists(to) == (not why), "it said '%s'" % got))
-    return results + handed_out(prefix) + cap(prefix) + board(prefix) + by_another_name(prefix) + judges(prefix)
+    return (results + handed_out(prefix) + cap(prefix) + board(prefix) + by_another_name(prefix)
+            + judges(prefix))
 
 
 def handed_out(prefix):
-    """A handout gets the good Host, and those that are not hidden; a student names others in vain."""
+    """A handout gets the good Host, and those that are not hidden; a student names others
+    in vain."""
     from engine import labs, redteam
     lab = labs.load(11)
     hosts, built = redteam.Hosts(lab), []

@@ -214,8 +214,8 @@ def autopsy(wanted):
             r"^  0x[0-9a-f]{8} \w+\+0x[0-9a-f]+ +%s\n  0x[0-9a-f]{8} kernel_main\+0x[0-9a-f]+ +"
             r"kernel/main\.c:\d+\n  0x[0-9a-f]{8} native_start\+0x[0-9a-f]+ +arch/native/start\.c:"
             r"\d+$" % re.escape(panic_line("*(volatile u32 *)0 = 1")), trace, re.M)
-            and re.search(r"^  (directory|pointers) entry 0 at 0x\w+: 0x0+, not present$", text, re.M),
-            text))
+            and re.search(r"^  (directory|pointers) entry 0 at 0x\w+: 0x0+, not present$", text,
+                          re.M), text))
     results.append(check("autopsy/nothing", "no panic, no triple fault and no oops" in
                          said("--run", "echo", "hi", status=1), "?"))
     with tempfile.TemporaryDirectory(prefix="lg-autopsy-") as folder:
@@ -230,11 +230,10 @@ def autopsy(wanted):
                 raise Broken("%s: %s" % (words[0], machine.tail(text, 2)))
         text = said("--guest", elf, "--kernel", elf, "--run")
         number = NO_GATES.split("\n").index("\tud2") + 1
-        results.append(check(
-            "autopsy/no gates", re.search(r"at     eip \w+:[0-9a-f]{8} <here> \S*k.asm:%d\n  first  "
-                                          r"#UD bad instruction, error 0x0\n  then   #GP general "
-                                          r"protection, while the first was delivered: its gate is "
-                                          r"not usable" % number, text), text))
+        results.append(check("autopsy/no gates", re.search(
+            r"at     eip \w+:[0-9a-f]{8} <here> \S*k.asm:%d\n  first  #UD bad instruction, error "
+            r"0x0\n  then   #GP general protection, while the first was delivered: its gate is "
+            r"not usable" % number, text), text))
     for words, says in ((["/none"], "/none: No such file"), ([], "expected the name of a log"),
                         (["--kernel=/none", "-"], "expected an ELF file")):
         text = said(*words, status=2)

@@ -114,7 +114,8 @@ def named(text, table):
 def run(image, table, tests, seed, runner, patience=PATIENCE):
     """
     Try these tests; after one that takes the machine down, the others in a fresh machine.
-    table: symbols_in() of the image.  runner(words, patience) -> (exit status, output, was it too late?).
+    table: symbols_in() of the image.  runner(words, patience) -> (exit status, output, was
+    it too late?).
     -> {test: (word, why)}; raises Broken if QEMU does not start.
     """
     found, left = {}, list(tests)

@@ -70,7 +70,8 @@ def pixels(path):
                 b, c = before[i], before[i - step] if i >= step else 0
                 if method == 4:
                     guess = a + b - c
-                    c = min((abs(guess - a), 0, a), (abs(guess - b), 1, b), (abs(guess - c), 2, c))[2]
+                    c = min((abs(guess - a), 0, a), (abs(guess - b), 1, b),
+                            (abs(guess - c), 2, c))[2]
                 row[i] = (row[i] + (a, b, (a + b) // 2, c)[method - 1]) & 255
         before = row
         for x in range(0, line, step):
@@ -155,7 +156,8 @@ def make_view(config):
             shown = dict(re.findall(r"<b>(\w+) </b>([0-9a-f]{8})<", dom))
             add("registers", shown == regs and len(shown) == 13,
                 "the page says %s, expected %s" % (shown, regs))
-            add("steps", "step 300 of %d," % len(steps) in dom, "expected step 300 of %d" % len(steps))
+            add("steps", "step 300 of %d," % len(steps) in dom,
+                "expected step 300 of %d" % len(steps))
             rows = rows_of(browse(browser, address + "#tab=exits", "--dump-dom"))
             exits = {n: number(c[0]) for n, c in rows.items()}
             vectors = stats["exit_vector"]
@@ -169,7 +171,8 @@ def make_view(config):
                 and faults.get("the Guest's: not allowed") == stats["fault_protection"],
                 "the page says %s" % faults)
             rows = rows_of(browse(browser, address + "#tab=worlds", "--dump-dom"))
-            whose = {"user": "the Guest's programs (ring 3)", "kernel": "the Guest's kernel (ring 1)",
+            whose = {"user": "the Guest's programs (ring 3)",
+                     "kernel": "the Guest's kernel (ring 1)",
                      "both": "the Guest, both of them, changing by themselves",
                      "switcher": "the Switcher"}
             worlds = {w: number(rows.get(n, ["0"])[0]) for w, n in whose.items()}
@@ -194,7 +197,8 @@ def make_view(config):
             a = steps[fault]["args"]
             physical = (int(a["pte"], 16) & 0xffffffffff000) | (int(a["gva"], 16) & 0xfff)
             real = (int(a["shadow"], 16) & 0xffffffffff000) | (int(a["gva"], 16) & 0xfff)
-            add("walk", ("cr3", a["cr3"]) in walk and ("Guest-physical", "%08x" % physical) in walk and
+            add("walk", ("cr3", a["cr3"]) in walk and
+                ("Guest-physical", "%08x" % physical) in walk and
                 ("Host-physical", "%08x" % real) in walk and len(walk) == 7, "shown: %s" % walk)
             k = next(i for i, e in enumerate(steps) if i and e["name"] == "SET_PTE")
             dom = browse(browser, address + "#find=set_pte", "--dump-dom")
@@ -231,7 +235,8 @@ def make_view(config):
             out, said = make("evil.json", evil)
             dom = browse(browser, "file://%s" % out, "--dump-dom")
             add("no injection", evil != text and 'id="evil"' not in dom
-                and 'data-ready="yes"' in dom and "&lt;/script&gt;" in dom, "the page is broken", dom)
+                and 'data-ready="yes"' in dom and "&lt;/script&gt;" in dom,
+                "the page is broken", dom)
             out, said = make("other.json", '{"traceEvents": []}\n')
             add("another file", out is None and "this is no trace" in said
                 and len(said.strip().splitlines()) == 1, "said: %s" % said)

@@ -48,7 +48,8 @@ look() {
 ended() {
 	look
 	# A newline in case that the output didn't end in one.
-	printf '\n%s\n' "$mark end $1 status=$2 started=$3 ended=$now guests=$guests pinned=$pinned tables=$tables" >>"$results"
+	printf '\n%s %s\n' "$mark end $1 status=$2 started=$3 ended=$now" \
+		"guests=$guests pinned=$pinned tables=$tables" >>"$results"
 }
 
 : >"$results"

@@ -20,7 +20,11 @@ check() {	# check NAME GOT EXPECTED
 	if [ "$2" = "$3" ]; then echo "ok $1"; else echo "not ok $1: '$2', expected '$3'"; fi
 }
 says() {	# says NAME FILE WORDS: is it in the file?
-	if grep -qF -- "$3" "$2"; then echo "ok $1"; else echo "not ok $1: $(tail -n 3 "$2" | tr '\n' '/')"; fi
+	if grep -qF -- "$3" "$2"; then
+		echo "ok $1"
+	else
+		echo "not ok $1: $(tail -n 3 "$2" | tr '\n' '/')"
+	fi
 }
 # A Launcher in the background; waits until it is locked in, and says so.
 begin() {
@@ -70,7 +74,8 @@ check "another group" "$(field Gid)" "2345 2345 2345 2345"
 check "and groups" "$(field Groups | tr -d '\n' | sed 's/ *$//')" "77 2345"
 check "another root" "$(readlink /proc/$pid/root)" /jail
 check "and directory" "$(readlink /proc/$pid/cwd)" /jail
-check "no capabilities" "$(field CapPrm)$(field CapEff)$(field CapBnd)" 000000000000000000000000000000000000000000000000
+none=0000000000000000
+check "no capabilities" "$(field CapPrm)$(field CapEff)$(field CapBnd)" $none$none$none
 check "seccomp there" "$(field Seccomp)" 2
 over
 check "stats from there" "$(grep -c '"launcher_status": 143' s.json)" 1
@@ -110,7 +115,8 @@ says "with symbols" out "<main"
 # A plain user has a limit, and no way to be somebody else.
 chmod 666 /dev/lguest; chmod 755 /root; chmod 644 ./*.elf
 su_guest() { su -s /bin/sh guest -c "$1" >out 2>&1; }
-su_guest "ulimit -l 8192; cd /root; /bin/launcher --capsule=never --timeout=3 32 hello.elf one two three"
+su_guest "ulimit -l 8192; cd /root
+	/bin/launcher --capsule=never --timeout=3 32 hello.elf one two three"
 check "too little to lock" $? 22
 says "and why" out 'has to be locked, 33'
 su_guest "ulimit -l 8192; cd /root; /bin/launcher --capsule=never --timeout=1 4 silent.elf"

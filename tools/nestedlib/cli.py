@@ -75,7 +75,8 @@ def parse(argv):
     what = kernel.add_subparsers(dest="what", metavar="WHAT", required=True)
     fetch = what.add_parser("fetch", help="download and unpack kernels (nothing is installed)")
     fetch.add_argument("names", nargs="*", metavar="NAME")
-    fetch.add_argument("--refresh", action="store_true", help="take the newest, even if one is here")
+    fetch.add_argument("--refresh", action="store_true",
+                       help="take the newest, even if one is here")
     fetch.set_defaults(run=run_fetch)
     path = what.add_parser("path", help="print image, headers and release of a kernel")
     path.add_argument("name", nargs="?")

@@ -111,7 +111,8 @@ if [ -n "$CARD" ]; then
 		tell "nocard $error"
 	fi
 fi
-if [ -n "$WIRE" ] && ! error=$(ip link set "$WIRE" up && ip addr add 10.0.9.15/24 dev "$WIRE" 2>&1); then
+if [ -n "$WIRE" ] &&
+   ! error=$(ip link set "$WIRE" up && ip addr add 10.0.9.15/24 dev "$WIRE" 2>&1); then
 	tell "nocard $error"
 fi
 if [ -n "$MODULE" ]; then

@@ -87,7 +87,8 @@ void vga_init(void)
 #define KEY_RELEASED	0x80u
 #define KEY_EXTENDED	0xe0u
 
-static const char plain[] = "\0\0331234567890-=\x7f\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
+static const char plain[] =
+	"\0\0331234567890-=\x7f\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
 static const char shifted[] =
 	"\0\033!@#$%^&*()_+\x7f\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 

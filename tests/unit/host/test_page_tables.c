@@ -58,7 +58,8 @@ static void linear_mode(void **state)
 	u32 pfn;
 
 	(void)state;
-	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 14, HANDLER & 0xffff, (HANDLER & 0xffff0000) | 0x8e00, 0);
+	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 14, HANDLER & 0xffff,
+			(HANDLER & 0xffff0000) | 0x8e00, 0);
 	for (pfn = 0; pfn < FRAMES; pfn++) {
 		u32 faults = 0, kind = pfn % 3 == 0 ? A_WRITE : pfn % 3 == 1 ? A_FETCH : A_READ;
 
@@ -85,7 +86,8 @@ static void linear_reserve(void **state)
 	u32 faults = 0;
 
 	(void)state;
-	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 14, HANDLER & 0xffff, (HANDLER & 0xffff0000) | 0x8e00, 0);
+	world_hypercall(w, LHCALL_LOAD_IDT_ENTRY, 14, HANDLER & 0xffff,
+			(HANDLER & 0xffff0000) | 0x8e00, 0);
 	lg_regs(&w->lg)->esp = 0x8000;
 	check(!mmu_access(w, 0xffc00000, A_READ, HANDLER, &faults), "the reserve");
 	assert_int_equal(w->lg.data->cr2, 0xffc00000);

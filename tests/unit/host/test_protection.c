@@ -25,7 +25,8 @@ static void scene_new(struct scene *s, bool pae)
 	guest_map(s->w, s->root, CODE, s->second * 4096 | 0x25);
 	guest_map(s->w, s->root, STACK, s->stack * 4096 | 0x63);
 	check(world_hypercall(s->w, LHCALL_NEW_PGTABLE, s->root, 0, 0, 0) == ENTERS, "%s", s->w->lg.text);
-	check(world_hypercall(s->w, LHCALL_LOAD_IDT_ENTRY, 13, 0xd000, 0x00108e00, 0) == ENTERS, "gate 13");
+	check(world_hypercall(s->w, LHCALL_LOAD_IDT_ENTRY, 13, 0xd000, 0x00108e00, 0) == ENTERS,
+	      "gate 13");
 	world_hypercall(s->w, LHCALL_SET_STACK, 0x69, STACK + 4096, 0, 0);
 	lg_regs(&s->w->lg)->esp = STACK + 2048;
 }

@@ -576,7 +576,8 @@ static void changes_all_the_time(void **state)
 	hush(true);
 	stop = false;
 	assert_int_equal(pthread_create(&thread, NULL, toggler, NULL), 0);
-	for (unsigned i = 0; i < 3000 || ((arrived < 50 || broken < 50 || given < 50) && i < 2000000); i++) {
+	for (unsigned i = 0; i < 3000 ||
+	     ((arrived < 50 || broken < 50 || given < 50) && i < 2000000); i++) {
 		int n;
 
 		if (i % 64 == 63)

@@ -968,7 +968,8 @@ def capsule_gets_files_and_words():
         f.write("x")
     expect_is(capsule("--initrd=initrd", "--stats=s.json", "32", "kernel.elf", "a b", "--c"),
               (77, "capsule|--memory=512|--timeout=1000000|--in|kernel.elf|--in|initrd|"
-               "--out|s.json|--|--capsule=never|--memory=32|--initrd=initrd|--stats=s.json|--|kernel.elf|a b|--c|", ""),
+               "--out|s.json|--|--capsule=never|--memory=32|--initrd=initrd|--stats=s.json|--|"
+               "kernel.elf|a b|--c|", ""),
               "the end")
     os.unlink("home/tools/nested")
     os.removedirs("home/tools")

@@ -476,7 +476,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_good_line), TEST(both_ways), TEST(nothing_at_all), TEST(bad_lines),
 		TEST(a_shut_window), TEST(nobody_listens), TEST(nobody_is_there), TEST(a_cut_line),
-		TEST(a_reset), TEST(a_single_loss), TEST(patience_doubles), TEST(many_callers), TEST(hundreds), TEST(forged),
+		TEST(a_reset), TEST(a_single_loss), TEST(patience_doubles), TEST(many_callers),
+		TEST(hundreds), TEST(forged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@ ld -m elf_i386 -r -o "$to.o" "$@"
 	done
 } >"$to.asm"
 nasm -f elf32 -o "$to.missing.o" "$to.asm"
-ld -m elf_i386 -z noexecstack --build-id=none -e 0xC0100000 -T "$folder/guest.ld" -o "$to" "$to.o" "$to.missing.o" 2>&1 |
+ld -m elf_i386 -z noexecstack --build-id=none -e 0xC0100000 -T "$folder/guest.ld" \
+	-o "$to" "$to.o" "$to.missing.o" 2>&1 |
 	grep -v 'RWX permissions' >&2 || :
 [ -s "$to" ]

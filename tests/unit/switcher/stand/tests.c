@@ -371,7 +371,7 @@ static bool interrupt_everywhere(void)
 	return good;
 }
 
-/* ---- What the CPU pushes ------------------------------------------------------------------------ */
+/* ---- What the CPU pushes ------------------------------------------------------------ */
 
 static const u64 error_vectors = 1ull << 8 | 31ull << 10 | 1ull << 17 | 1ull << 21 | 3ull << 29;
 
@@ -479,7 +479,7 @@ static bool real_interrupts(void)
 	return true;
 }
 
-/* ---- 10.5: the system call ----------------------------------------------------------------------- */
+/* ---- 10.5: the system call ----------------------------------------------------------- */
 
 static const u8 int_80[] = { 0xcd, 0x80, 0x0f, 0x0b };
 
@@ -626,7 +626,7 @@ static bool syscall_no_stack(void)
 	return true;
 }
 
-/* ---- 10.6: exceptions that the Guest wants for itself ---------------------------------------------- */
+/* ---- 10.6: exceptions that the Guest wants for itself -------------------------------- */
 
 /* Ring 3 or 1 does something silly, and ring 1 handles it. */
 static void start_trap(struct world *w, bool user, u32 vector, const u8 *code, u32 size)
