@@ -8,21 +8,9 @@
 %include "lib.inc"
 
 main:
-	mov	ebx, [0x2d8]
-.seek:	movzx	eax, byte [ebx]
-	test	eax, eax
-	jz	.found
-	cmp	eax, 2
-	je	.found
-	movzx	eax, byte [ebx + 1]
-	movzx	ecx, byte [ebx + 2]
-	lea	eax, [5 + eax * 8]
-	lea	eax, [eax + ecx * 2]
-	movzx	ecx, byte [ebx + 3]
-	add	ebx, eax
-	add	ebx, ecx
-	jmp	.seek
-.found:	mov	[device], ebx
+	mov	eax, 2
+	call	find_device
+	mov	[device], ebx
 	CHECK_EQ eax, 2, "there is a disk"
 	movzx	eax, word [ebx + 5 + 2]
 	mov	[irq], eax

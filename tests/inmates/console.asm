@@ -13,21 +13,11 @@ endstruc
 
 main:
 	; The console is the last device of the page above RAM.
-	mov	ebx, [0x2d8]
-.seek:	movzx	eax, byte [ebx]
+	mov	eax, 3
+	call	find_device
 	test	eax, eax
-	jz	.none
-	cmp	eax, 3
-	je	.found
-	movzx	eax, byte [ebx + 1]
-	movzx	ecx, byte [ebx + 2]
-	lea	eax, [5 + eax * 8]
-	lea	eax, [eax + ecx * 2]
-	movzx	ecx, byte [ebx + 3]
-	add	ebx, eax
-	add	ebx, ecx
-	jmp	.seek
-.none:	SAY	"# the device page ends without a console"
+	jnz	.found
+	SAY	"# the device page ends without a console"
 	CHECK_EQ eax, 3, "there is a console"
 	jmp	finish
 .found:	mov	[device], ebx

@@ -11,19 +11,9 @@ USED	equ 0x2000
 
 main:
 	mov	dword [lg + lgd.blocked], 0
-	mov	ebx, [0x2d8]
-.seek:	movzx	eax, byte [ebx]
-	cmp	eax, 3
-	je	.found
-	movzx	eax, byte [ebx + 1]
-	movzx	ecx, byte [ebx + 2]
-	lea	eax, [5 + eax * 8]
-	lea	eax, [eax + ecx * 2]
-	movzx	ecx, byte [ebx + 3]
-	add	ebx, eax
-	add	ebx, ecx
-	jmp	.seek
-.found:	mov	[device], ebx
+	mov	eax, 3
+	call	find_device
+	mov	[device], ebx
 	mov	esi, [ebx + 5 + 4]		; esi: input, edi: output
 	shl	esi, 12
 	mov	edi, [ebx + 5 + 8 + 4]

@@ -73,13 +73,7 @@ main:
 	or	byte [ebx + 4], 0x80
 	HCALL	HC_NOTIFY, ebx
 	inc	dword [devices]
-	movzx	eax, byte [ebx + 1]
-	movzx	ecx, byte [ebx + 2]
-	lea	eax, [5 + eax * 8]
-	lea	eax, [eax + ecx * 2]
-	movzx	ecx, byte [ebx + 3]
-	add	ebx, eax
-	add	ebx, ecx
+	call	next_device
 	cmp	byte [ebx], 0
 	jne	.next
 	CHECK_EQ [devices], 4, "four devices, and we have outlived them all"

@@ -92,13 +92,7 @@ main:
 	test	eax, eax
 	jz	.end
 	mov	edx, eax
-	movzx	eax, byte [ebx + 1]
-	movzx	ecx, byte [ebx + 2]
-	lea	eax, [5 + eax * 8]
-	lea	eax, [eax + ecx * 2]
-	movzx	ecx, byte [ebx + 3]
-	add	ebx, eax
-	add	ebx, ecx
+	call	next_device
 	cmp	ebx, (32 << 20) + 4000
 	jb	.device
 .end:	CHECK_EQ edx, 3, "the last device is the console"

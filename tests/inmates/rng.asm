@@ -4,21 +4,9 @@
 %include "lib.inc"
 
 main:
-	mov	ebx, [0x2d8]
-.seek:	movzx	eax, byte [ebx]
-	test	eax, eax
-	jz	.found
-	cmp	eax, 4
-	je	.found
-	movzx	eax, byte [ebx + 1]
-	movzx	ecx, byte [ebx + 2]
-	lea	eax, [5 + eax * 8]
-	lea	eax, [eax + ecx * 2]
-	movzx	ecx, byte [ebx + 3]
-	add	ebx, eax
-	add	ebx, ecx
-	jmp	.seek
-.found:	CHECK_EQ eax, 4, "there is a source of random numbers"
+	mov	eax, 4
+	call	find_device
+	CHECK_EQ eax, 4, "there is a source of random numbers"
 	mov	[device], ebx
 	mov	edi, [ebx + 5 + 4]
 	shl	edi, 12
