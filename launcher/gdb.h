@@ -44,7 +44,6 @@ bool hex_get(const char **p, void *to, size_t bytes);
 void target_use(const struct guest_memory *m, const struct image *img);
 /* What the Guest is like now; after each stop. */
 void target_refresh(void);
-const struct lg_state *target_state(void);
 /* The trap was one of our breakpoints: eip is moved back to it. */
 bool target_was_breakpoint(void);
 void target_breakpoints_again(void);	/* the memory is new */

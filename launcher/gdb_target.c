@@ -57,11 +57,6 @@ bool target_select(unsigned thread)
 	return other;
 }
 
-const struct lg_state *target_state(void)
-{
-	return &state;
-}
-
 /* ---- Memory and breakpoints -------------------------------------------------- */
 
 static bool find(uint32_t gva, uint64_t *gpa)

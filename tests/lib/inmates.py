@@ -56,10 +56,6 @@ class Inmate:
             else:
                 self.runs.append(text)
 
-    @property
-    def ends_by_timeout(self):
-        return self.status == {5}
-
     def command(self, arguments):
         """The Launcher's command line inside the machine."""
         return "/bin/launcher --timeout=%d %s%d /root/%s.elf %s" % (

@@ -43,7 +43,6 @@ HARMLESS = [
 NMI_SURPRISE = re.compile(r"Uhhuh\. NMI received|Dazed and confused, but trying to continue|"
                           r"INFO: NMI handler .* took too long|perf: interrupt took too long", re.I)
 
-JOB_LOCK = threading.Lock()
 RUNNING = set()
 
 
@@ -103,12 +102,10 @@ class Outcome:
         self.log = log
 
 
-def run(words, patience, on_line=None, log=None, cwd=None, env=None, merge=True,
-        stdin=subprocess.DEVNULL):
+def run(words, patience, on_line=None, cwd=None, env=None, stdin=subprocess.DEVNULL):
     """Run a command to its end.  on_line gets each line as it comes.  -> (status, output)"""
     process = subprocess.Popen(
-        words, stdin=stdin, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True, cwd=cwd or TOP, env=env)
     RUNNING.add(process)
     overdue = threading.Event()
