@@ -24,7 +24,7 @@ EXERCISE_KEYS = {"id": 1, "name": 1, "file": 1, "functions": 1, "write": 1, "con
 TEST_KEYS = {"test": 1, "points": 1, "hint": 1, "expect": 1, "hints": 0, "hidden": 0, "of": 0,
              "notices": 0}
 # labN/hidden/hidden.json: tests that only the grading sees.
-HIDDEN_KEYS = {"tests": 1, "visibility": 0, "programs": 0, "guests": 0}
+HIDDEN_KEYS = {"tests": 1, "visibility": 0, "programs": 0, "guests": 0, "stand": 0, "rules": 0}
 HIDDEN_TEST_KEYS = {"exercise": 1, "test": 1, "takes": 1, "points": 1, "expect": 1, "notices": 1,
                     "hint": 0, "visibility": 0, "of": 0}
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
@@ -68,6 +68,7 @@ class Lab(Record):
         self.guests = self.guests or {}
         self.folders = [folder]         # where inmates and judge.py are looked for
         self.folder_of = {}             # {test of a Guest: the overlay that brought it}
+        self.stand, self.rules = [], [] # files that overlays bring for the Switcher
         self.exercises = [Exercise(self, e) for e in self.exercises]
         ids = [e.id for e in self.exercises]
         if len(set(ids)) != len(ids):
@@ -110,6 +111,11 @@ class Lab(Record):
             self.guests[name] = values
             self.folder_of[name] = folder
         self.folders.append(folder)
+        for key, files in (("stand", self.stand), ("rules", self.rules)):
+            name = more.__dict__[key]
+            if name and not os.path.isfile(os.path.join(folder, name)):
+                raise LabError("%s: '%s' names %s, which is not in %s" % (path, key, name, folder))
+            files += [os.path.join(folder, name)] if name else []
         for values in more.tests:
             t = Record(path, HIDDEN_TEST_KEYS, values)
             e = self.exercise(t.exercise)

@@ -5,7 +5,8 @@ switcher_64.asm, is read by the inspector (switcher/check_object) and by some ru
 labs, and then run on the stand (tests/lib/stand.py), where a QEMU of a quarter of a second
 has no Linux to lose.
 
-Names of tests: switcher/inspector/RULE, one of RULES below, and switcher/stand/TEST.
+Names of tests: switcher/inspector/RULE, one of RULES below, and switcher/stand/TEST.  Overlays
+with hidden tests may bring more of both.
 
 In a handout the reference's regions cannot be objects, since a region is no function: it
 falls into the next one, and its addresses are looked at.  So they are what an object would
@@ -68,11 +69,32 @@ def stand_folder():
     return os.path.join(BUILD, "labs", "objects", "stand")
 
 
-def prepare():
+def prepare(more=()):
+    """more: sources with tests for the stand, from overlays.  -> (offsets.inc, objects)"""
     try:
-        return stand.objects(stand_folder())
+        offsets, parts = stand.objects(stand_folder())
+        return offsets, parts + [stand.more_tests(os.path.dirname(offsets), s) for s in more]
     except Broken as error:
         raise LabError(str(error))
+
+
+def rules_of(lab):
+    """{name: function}: those of RULES, and those that overlays bring."""
+    found = dict(RULES)
+    for path in lab.rules:
+        spec = importlib.util.spec_from_file_location("rules", path)
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+            own = dict(module.RULES)
+        except Exception as error:      # noqa: B902  (whatever an instructor's file may do)
+            raise LabError("%s: %s: %s; expected RULES, a dictionary of functions"
+                           % (path, type(error).__name__, error))
+        for name in own:
+            if name in found:
+                raise LabError("%s: rule %s is there already" % (path, name))
+        found.update(own)
+    return found
 
 
 def labels(text, names):
@@ -287,7 +309,8 @@ def try_exercise(exercise, tree, text, seed, tests):
     """-> {test name: Verdict}"""
     with sandbox.Scratch() as scratch:
         composed, _ = tree.student_file(exercise, text)
-        why = build(scratch, composed)
+        rules = rules_of(exercise.lab)
+        why = build(scratch, composed, exercise.lab.stand)
         if why:
             return {t.test: why for t in tests}
         said = read(scratch, "inspected").splitlines()
@@ -296,7 +319,8 @@ def try_exercise(exercise, tree, text, seed, tests):
             first = re.sub(r"^switcher\.o: ", "", said[0]) if len(said) > 1 else "refused"
             return {t.test: Verdict(FAIL, "the inspector: " + first, "\n".join(said))
                     for t in tests}
-        found = inspect(scratch, [t for t in tests if t.test.startswith("switcher/inspector/")])
+        found = inspect(scratch, rules,
+                        [t for t in tests if t.test.startswith("switcher/inspector/")])
         runs = [t for t in tests if t.test.startswith("switcher/stand/")]
         if runs:
             found.update(on_the_stand(scratch, runs, seed))
@@ -304,13 +328,13 @@ def try_exercise(exercise, tree, text, seed, tests):
             if t.test not in found:
                 raise LabError("%s: %s: expected switcher/inspector/%s, or switcher/stand/ and a "
                                "test of tests/unit/switcher/stand"
-                               % (t.where, t.test, "|".join(RULES)))
+                               % (t.where, t.test, "|".join(rules)))
         return found
 
 
-def build(scratch, composed):
-    """Assemble, list, link, in the sandbox.  -> None or a Verdict"""
-    offsets, parts = prepare()
+def build(scratch, composed, more=()):
+    """Assemble, list, link, in the sandbox.  more: see prepare().  -> None or a Verdict"""
+    offsets, parts = prepare(more)
     place = scratch.path
     os.makedirs(os.path.join(place, "switcher"))
     with open(os.path.join(place, SOURCE), "w", encoding="utf-8") as f:
@@ -347,10 +371,10 @@ def read(scratch, name):
         return ""
 
 
-def inspect(scratch, tests):
+def inspect(scratch, rules, tests):
     found = {}
     for t in tests:
-        rule = RULES.get(t.test.rsplit("/", 1)[1])
+        rule = rules.get(t.test.rsplit("/", 1)[1])
         if not rule:
             continue
         try:

@@ -190,7 +190,7 @@ def prepare(lab, tree):
                        if in_program(t.test)}):
         objects_of(Program(lab, key), tree, None)
     if any(switcher.is_mine(t.test) for e in lab.exercises for t in e.tests):
-        switcher.prepare()
+        switcher.prepare(lab.stand)
 
 
 def reference_headers(tree, program, student):

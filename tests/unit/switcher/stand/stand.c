@@ -711,6 +711,19 @@ static bool same(const char *a, const char *b)
 	return *a == *b;
 }
 
+static const struct test *find(const char *name)
+{
+	const struct test *t;
+
+	for (t = tests; t->name; t++)
+		if (same(t->name, name))
+			return t;
+	for (t = more_tests; t < more_tests_end; t++)
+		if (same(t->name, name))
+			return t;
+	return NULL;
+}
+
 void stand_main(const char *line);
 void stand_main(const char *line)
 {
@@ -736,9 +749,8 @@ void stand_main(const char *line)
 		first = first * 10 + (u32)(*w - '0');
 	build_machine();
 	for (i = 3; i < n; i++) {
-		for (t = tests; t->name && !same(t->name, word[i]); t++)
-			;
-		if (!t->name) {
+		t = find(word[i]);
+		if (!t) {
 			say("%s unknown %s\n", nonce, word[i]);
 			finish(3);
 		}

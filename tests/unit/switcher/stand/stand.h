@@ -74,6 +74,10 @@ struct test {
 	bool (*run)(void);
 };
 extern const struct test tests[];
+/* Who brings tests of his own puts them here: MORE_TESTS = { { "name", function }, ... }; */
+extern const struct test more_tests[], more_tests_end[];
+#define MORE_TESTS static const struct test more[] \
+	__attribute__((section(".more_tests"), used, aligned(16)))
 extern const char *test_name;
 
 void *memcpy(void *to, const void *from, size_t n);
