@@ -149,8 +149,9 @@ def nested(config, command, files=(), collect=(), patience=120, on_line=None, ex
     if status in (124, 125) or check_log(text):
         keep_log(config, text, output)
     if status == 124:
+        said = explanation(output)
         raise Overdue("the nested machine was stopped after %d s: %s"
-                      % (patience, tail(output, 3)))
+                      % (patience, said.partition("\n")[0] or tail(output, 3)), said)
     if status == 125:
         trouble = check_log(text)
         if trouble:
@@ -192,10 +193,11 @@ def visible(line):
 
 
 def explanation(output):
-    """What tools/nested says of a kernel that crashed (tools/nestedlib/oops.py): a sentence,
-    and then, indented, where; "" if it says nothing."""
-    found = re.search(r"^nested: (the (?:Host|nested kernel) crashed: .*\n(?:  .*\n)*)", output,
-                      re.M)
+    """What tools/nested says of a kernel that crashed, or that was in a loop or elsewhere when
+    it was stopped (tools/nestedlib/oops.py, stuck.py): a sentence, and then, indented, where; ""
+    if it says nothing."""
+    found = re.search(r"^nested: ((?:the (?:Host|nested kernel) (?:crashed|does not come back)|"
+                      r"where it was, ).*\n(?:  [^|].*\n)*)", output, re.M)
     return found.group(1).rstrip() if found else ""
 
 

@@ -9,8 +9,11 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 
 from . import machine
 from .machine import BUILD, TOP, Config, need
@@ -28,6 +31,15 @@ NULL = ("host/traps.c", "\tif ((ss & 3) != 1) {\n",
 BAD = ("host/traps.c", "\tif (vector >= 256) {\n",
         "\tif (vector >= 256) {\n\t\tasm volatile(\"ud2\");\n", "lg_load_idt_entry",
         "kill-idt-index")
+
+
+# Two that never end: one by itself, one in a function of Linux' that it calls.
+LOOP = ("host/traps.c", "\tif ((ss & 3) != 1) {\n",
+        "\tif ((ss & 3) != 1) {\n\t\tfor (;;) lg->ts = !lg->ts;\n", "lg_set_stack",
+        "kill-stack-segment")
+NAP = ("host/traps.c", "\tif (vector >= 256) {\n",
+       "\tif (vector >= 256) {\n\t\tfor (;;) ({ extern void __const_udelay(unsigned long); "
+       "__const_udelay; })(1 << 30);\n", "lg_load_idt_entry", "kill-idt-index")
 
 
 def broken_host(folder, mistakes):
@@ -172,6 +184,58 @@ def falls(wanted):
                                            "%s(), %s (lab %s, exercise %s)\n"
                                            % (BAD[3], line, lab, exercise)), said))
     return results
+
+
+def loops(wanted):
+    """A Host that does not come back: who says where, when the machine is stopped?"""
+    results = []
+    with tempfile.TemporaryDirectory(prefix="lg-loop-") as folder:
+        module = broken_host(folder, (LOOP, NAP))
+        for mistake, smp in ((LOOP, 1), (NAP, 2)):
+            name = "oops/loop/%s" % mistake[3]
+            line, lab, exercise = place_of(folder, mistake)
+            said = run_until_stuck(mistake, smp, module)
+            results.append(check(name, re.search(
+                r"^nested: stopped by SIGTERM\nnested: the Host does not come back: all of 5 looks "
+                r"found it in %s\(\), %s \(lab %s, exercise %s\)\n  at +%s\(\)" % (
+                    mistake[3], re.escape(line), lab, exercise, mistake[3]), said, re.M)
+                and "make hint %s\n" % exercise in said, "expected %s in %s(), lab %s, exercise %s"
+                % (line, mistake[3], lab, exercise), said))
+        # Somebody who only takes long is not accused; and the word of a time-out is a test's.
+        try:
+            config = Config("6.1", "qemu64", 1)
+            config.loud = False
+            machine.nested(config, ["sh", "-c", "while :; do :; done"],
+                           extra=["--module", module], patience=20)
+            said = "it ended"
+        except machine.Overdue as error:
+            said = str(error)
+        results.append(check("oops/loop/a program", re.fullmatch(
+            "the nested machine was stopped after 20 s: where it was, in 5 looks: CPU 0: "
+            r"(Linux \(\d\), )?a program \([2-5]\)", said), said))
+    return results
+
+
+def run_until_stuck(mistake, smp, module):
+    """-> what tools/nested says when it is told to end."""
+    words = [machine.NESTED, "exec", "--kernel", "6.1", "--smp", str(smp), "--timeout", "100",
+             "--module", module, "--file", os.path.join(BUILD, "inmates", mistake[4] + ".elf"),
+             "--", "sh", "-c", "echo now; launcher /root/%s.elf 256" % mistake[4]]
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True, cwd=TOP)
+    machine.RUNNING.add(process)
+    try:
+        said = b""
+        while b"now" not in said:
+            more = os.read(process.stdout.fileno(), 4096)
+            said += more or b"now?"         # it has ended
+        # It takes a moment to get there, and then it stays there: no haste.
+        time.sleep(8)
+        process.send_signal(signal.SIGTERM)
+        return (said + process.communicate(timeout=60)[0]).decode("utf-8", "replace")
+    finally:
+        machine.stop(process)
+        machine.RUNNING.discard(process)
 
 
 # A kernel without gates: what happens when something happens?

@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 
-from . import accel, kernels, modules, oops
+from . import accel, kernels, modules, oops, stuck
 from .common import (
     EXIT_MACHINE,
     EXIT_TIMEOUT,
@@ -186,6 +186,8 @@ class Machine:
         self.terminal = Terminal(divided=request.divided) if request.tty else None
         self.pending = {}  # socket -> bytearray still to be written
         self.module = None  # the lg.ko in there, as a path out here
+        self.sections = {}  # of it: name -> address
+        self.look_in = None  # a socket to QEMU's monitor
 
     # -- what goes in -------------------------------------------------------
 
@@ -276,7 +278,7 @@ class Machine:
         )
         return a.bytes()
 
-    def arguments(self, qemu, kernel, use_kvm, initrd_fd, serial_fds):
+    def arguments(self, qemu, kernel, use_kvm, initrd_fd, serial_fds, look_fd):
         """QEMU's command line."""
         request = self.request
         append = BASE_ARGUMENTS
@@ -306,6 +308,7 @@ class Machine:
                 "-device",
                 "isa-serial,chardev=s%d,index=%d,iobase=%d,irq=%d" % (i, i, bases[i], irqs[i]),
             ]
+        args += ["-chardev", "socket,id=look,fd=%d" % look_fd, "-mon", "chardev=look,mode=control"]
         if request.net is not None:
             args += ["-netdev", "user,id=net0,ipv6=off" + (request.net and "," + request.net)]
             args += ["-device", "virtio-net-pci,netdev=net0,romfile="]
@@ -346,11 +349,12 @@ class Machine:
         view = memoryview(archive)
         while view:
             view = view[os.write(initrd_fd, view):]
-        pairs = [socket.socketpair() for _ in range(4)]
+        pairs = [socket.socketpair() for _ in range(5)]
         ours = [p[0] for p in pairs]
         theirs = [p[1] for p in pairs]
+        self.look_in = ours.pop()
         command = self.arguments(
-            qemu, kernel, use_kvm, initrd_fd, [s.fileno() for s in theirs]
+            qemu, kernel, use_kvm, initrd_fd, [s.fileno() for s in theirs[:4]], theirs[4].fileno()
         )
         if os.environ.get("LG_VERBOSE"):
             say(" ".join(map(shlex.quote, command)))
@@ -380,6 +384,7 @@ class Machine:
                 self.tell_what_is_lost()
         except Interrupted as e:
             say("stopped by %s" % signal.Signals(e.number).name)
+            self.have_a_look(only_host=True)
             self.write_log()
             return 128 + e.number
         finally:
@@ -392,7 +397,7 @@ class Machine:
             signal.set_wakeup_fd(old_wakeup)
             os.close(wake_r)
             os.close(wake_w)
-            for s in ours:
+            for s in ours + [self.look_in]:
                 s.close()
             if request.monitor and os.path.exists(request.monitor):
                 os.unlink(request.monitor)
@@ -423,8 +428,10 @@ class Machine:
                 self.finish_terminal()
                 if self.leaving is not None:
                     say("the machine does not answer")
+                    self.have_a_look()
                     return self.leaving
                 say("time-out: %s s are over, the machine was stopped" % fmt(request.timeout))
+                self.have_a_look()
                 self.write_log()
                 self.show_trouble(self.console)
                 return EXIT_TIMEOUT
@@ -447,6 +454,7 @@ class Machine:
                             selector.unregister(0)
                             continue
                         say("left the machine")
+                        self.have_a_look(only_host=True)
                         return 0
                     self.send(selector, command, typed)
                 elif key.data == "stdin":
@@ -583,6 +591,8 @@ class Machine:
             self.settled.add(int(rest[0]))
         elif word == "same":
             self.settled.add(int(rest[0]))
+        elif word == "section":
+            self.sections[rest[0]] = int(rest[1], 16)
         elif word == "ready":  # from now on the command may write
             self.started = True
         elif word == "log":
@@ -673,6 +683,18 @@ class Machine:
                 return
         sys.stderr.write("  all that the nested kernel said: %s\n" % os.path.relpath(path))
         sys.stderr.flush()
+
+    def have_a_look(self, only_host=False):
+        """It is about to be stopped: where is it?  only_host: no word unless the Host is stuck."""
+        report = stuck.examine(self.look_in, self.request.smp, self.module, self.sections)
+        if not report or only_host and not report.in_host:
+            return
+        say(report.sentence)
+        if report.in_host:
+            self.request.report = report
+            for line in report.lines():
+                sys.stderr.write("  %s\n" % line)
+            sys.stderr.flush()
 
     def show_tail(self, text):
         lines = (text or b"").decode("utf-8", "replace").replace("\r", "").splitlines()

@@ -214,21 +214,30 @@ def line_of(path, number):
         return ""
 
 
+def spots_at(module, section, offsets):
+    """Places in a section of an ELF object.  -> for each [Spot], innermost first; [] if it has no
+    lines there."""
+    text = subprocess.run(
+        ["addr2line", "-a", "-f", "-i", "-e", module, "-j", section] + [hex(o) for o in offsets],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode("utf-8", "replace")
+    found = []
+    for answer in re.split(r"^0x[0-9a-f]+\n", text, flags=re.M)[1:]:
+        words, spots = answer.splitlines(), []
+        for function, place in zip(words[::2], words[1::2]):
+            path, _, number = place.split(" (")[0].rpartition(":")
+            if path and path != "??" and number.isdigit():
+                spots.append(Spot(function, as_source(path), int(number), line_of(path, number)))
+        found.append(spots)
+    return found or [[] for _ in offsets]
+
+
 def look_up(module, symbols, frame, is_caller):
     """A Frame with `inlined` filled: [Spot], innermost first."""
     if frame.module != MODULE or len(symbols.get(frame.function, ())) != 1:
         return frame
     section, address = symbols[frame.function][0]
-    text = subprocess.run(
-        ["addr2line", "-f", "-i", "-e", module, "-j", section,
-         hex(address + frame.offset - is_caller)],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode("utf-8", "replace")
-    words, spots = text.splitlines(), []
-    for function, place in zip(words[::2], words[1::2]):
-        path, _, number = place.split(" (")[0].rpartition(":")
-        if path and path != "??" and number.isdigit():
-            spots.append(Spot(function, as_source(path), int(number), line_of(path, number)))
-    return frame._replace(inlined=spots)
+    return frame._replace(inlined=spots_at(
+        module, section, [address + frame.offset - is_caller])[0])
 
 
 def exercises():
@@ -246,6 +255,16 @@ def exercises():
     return found
 
 
+def exercise_of(frames):
+    """(lab, exercise, function) of the innermost function that a student may have written."""
+    known = exercises()
+    for frame in frames:
+        for spot in frame.inlined:
+            if (spot.file, spot.function) in known:
+                return known[spot.file, spot.function] + (spot.function,)
+    return None
+
+
 def explain(log, module):
     """log: a kernel's, as text; module: the lg.ko that it had loaded, or None.  -> Report,
     or None if nothing in it is a report."""
@@ -259,10 +278,5 @@ def explain(log, module):
         report.callers = [look_up(module, symbols, f, True) for f in report.callers]
     except OSError:
         return report   # no binutils: names must do
-    known = exercises()
-    for frame in ([report.place] if report.place else []) + report.callers:
-        for spot in frame.inlined:
-            if (spot.file, spot.function) in known:
-                report.exercise = known[spot.file, spot.function] + (spot.function,)
-                return report
+    report.exercise = exercise_of(([report.place] if report.place else []) + report.callers)
     return report
