@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; The console as a virtio device, by hand: the handshake, two buffers, a chain, the
-; interrupt, and two interrupts in the right order.  ABI.md 4, 8.
+; interrupt, and two interrupts in the right order.  Another device comes first.  ABI.md 4, 8.
+; options: --rng
 ; output: by way of a queue
 ; output: a chain of two
 %include "lib.inc"
