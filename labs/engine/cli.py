@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from . import compose, hints, labs, markers, sandbox, submission
+from . import compose, hints, labs, markers, questions, sandbox, submission, unit
 from . import grade as grading
 from .labs import BUILD, TOP, LabError
 from .tree import Tree
@@ -95,12 +95,15 @@ def do_compose(o):
 
 def do_submit(o):
     lab, tree = the_lab(o.lab), Tree()
+    questions.student_seed(TOP, tree.is_handout)    # or it says what is wrong with it
     report = grading.grade(lab, tree, own_regions(lab, tree), units_only=True)
-    good = sum(1 for l in report.lines if l.verdict.word == "PASS")
+    tried = [l for l in report.lines if not unit.is_guest(l.test.test)]
+    good = sum(1 for l in tried if l.verdict.word == "PASS")
     to = os.path.join(TOP, "labs", "lab%d-submission.tar.gz" % lab.lab)
     names = submission.pack(lab, tree, to)
     # Read it again, as the grader will.
-    again = submission.Submission(to).regions(lab, tree)
+    packet = submission.Submission(to)
+    again, answers = packet.regions(lab, tree), questions.given(packet.answers(lab))
     for e in lab.exercises:
         if isinstance(again[e.id], Exception):
             raise LabError("%s: %s" % (to, again[e.id]))
@@ -109,8 +112,14 @@ def do_submit(o):
     not_begun = [e.id for e in lab.exercises if tree.untouched(e, tree.mine(e))]
     print("packed: %s" % ", ".join(names))
     print("%d of %d tests in user space pass%s" % (
-        good, len(report.lines), "; not begun: %s" % ", ".join(not_begun) if not_begun else ""))
-    print("hand in %s" % os.path.relpath(to, os.getcwd()))
+        good, len(tried), "; not begun: %s" % ", ".join(not_begun) if not_begun else ""))
+    open_ones = [q["id"] for q in (lab.questions or {}).get("ask", []) if not answers.get(q["id"])]
+    sheet = "labs/lab%d/answers.txt" % lab.lab
+    if open_ones:
+        print("questions not answered: %s (%s)" % (", ".join(open_ones), sheet if sheet in names
+              else "%s is missing: git checkout %s" % (sheet, sheet)))
+    near = os.path.relpath(to, os.getcwd())
+    print("hand in %s" % (to if near.startswith("..") else near))
     return 0
 
 
@@ -184,7 +193,7 @@ def do_prove(o):
 def do_handout(o):
     handout = staff_only("handout")
     seed = o.seed or "1"
-    if not submission.SEED.match(seed):
+    if not labs.SEED.match(seed):
         raise LabError("SEED=%s: expected a word of letters, digits and .@+-_" % seed)
     variant = staff_only("variant")
     if variant.needed(seed):
@@ -194,6 +203,18 @@ def do_handout(o):
     if not status:
         print("the handout is in %s, with seed %s" % (o.dest, seed))
     return status
+
+
+def do_with_seed(o):
+    """What `labs/lab WORDS` does, in the course's tree of that seed."""
+    variant = staff_only("variant")
+    if not labs.SEED.match(o.word):
+        raise LabError("%s: expected a seed, a word of letters, digits and .@+-_" % o.word)
+    if not o.words_there:
+        raise LabError("with-seed %s: expected what to do there, like: grade 6 --hidden" % o.word)
+    if not variant.needed(o.word):
+        return main(o.words_there)
+    return variant.run(o.word, o.words_there, ("host", "launcher", "teachos"))
 
 
 def do_autograder(o):
@@ -373,6 +394,10 @@ def main(arguments):
     p.add_argument("--seed")
     p.add_argument("--no-proof", action="store_true", help="do not build it and run its stubs")
     p.add_argument("--no-hosts", action="store_true", help="without the bad Hosts of lab 11")
+    p = command("with-seed", do_with_seed, "staff: do the rest of the line in the tree of a seed")
+    p.add_argument("word", metavar="SEED")
+    p.add_argument("words_there", metavar="...", nargs=argparse.REMAINDER,
+                   help="for example: grade 6 --hidden")
     p = command("autograder", do_autograder, "staff: the zip for Gradescope", True)
     p.add_argument("--to")
     p.add_argument("--seeds", metavar="FILE", help="lines of name,seed: who got which handout")
@@ -389,3 +414,8 @@ def main(arguments):
     except BrokenPipeError:             # `make hint 6.1 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    except OSError as error:            # no room, no right, a folder in the way
+        if not error.filename:
+            raise
+        print("labs: %s: %s" % (error.filename, error.strerror), file=sys.stderr)
+        return 2

@@ -38,7 +38,7 @@ def reasons():
     found = {}
     for path in ("host/reasons.h", "launcher/reasons.h"):
         try:
-            with open(os.path.join(TOP, path), encoding="utf-8") as f:
+            with open(os.path.join(TOP, path), encoding="utf-8", errors="replace") as f:
                 for name, code, text in REASON.findall(f.read()):
                     found[code] = (name, text, path)
         except OSError:
@@ -54,7 +54,7 @@ def deciders(name, folder):
             if not file.endswith(".c"):
                 continue
             function = ""
-            with open(os.path.join(where, file), encoding="utf-8") as f:
+            with open(os.path.join(where, file), encoding="utf-8", errors="replace") as f:
                 for number, line in enumerate(f, 1):
                     m = re.match(r"^[A-Za-z_].*?(\w+)\([^;]*$", line)
                     if m:

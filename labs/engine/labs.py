@@ -14,6 +14,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("BUILD") or os.path.join(TOP, "build")
 NUMBERS = range(12)
 STEPS = ("question", "pointer", "sketch")
+SEED = re.compile(r"^\w[\w.@+-]{0,63}$")       # a word, nothing that could be an option
 
 # Keys and whether they must be there.
 LAB_KEYS = {"lab": 1, "title": 1, "part": 1, "points": 1, "hours": 1, "read": 1, "artefacts": 1,
@@ -238,6 +239,18 @@ def known_exercises(top=TOP):
     return {e.id: e for lab in load_all(top) for e in lab.exercises}
 
 
+def text_of(data, path):
+    """What an editor wrote: UTF-8, or somebody's name in a comment in an old encoding."""
+    if b"\0" in data:
+        raise LabError("%s is no text: it has bytes of 0%s; expected UTF-8" % (
+            path, ", as UTF-16 has" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def read_text(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
+    with open(path, "rb") as f:
+        return text_of(f.read(), os.path.relpath(path, TOP) if path.startswith(TOP) else path)

@@ -13,6 +13,8 @@ functions, and an exercise has one region.  Everything odd is an error with file
 import os
 import re
 
+from .labs import read_text
+
 FOLDERS = ("host", "launcher", "switcher", "teachos", "include", "labs/lab11/evil")
 SUFFIXES = (".c", ".h", ".asm", ".inc", ".S", ".py", ".sh", ".mk")
 NAMES = ("Makefile", "Kbuild")
@@ -119,9 +121,7 @@ def scan(root, known=None):
                 path = os.path.relpath(os.path.join(where, name), root)
                 if not is_source(path) or os.path.islink(os.path.join(root, path)):
                     continue
-                with open(os.path.join(root, path), encoding="utf-8") as f:
-                    text = f.read()
-                for region in parse(text, path, known):
+                for region in parse(read_text(os.path.join(root, path)), path, known):
                     if region.exercise in found:
                         other = found[region.exercise]
                         raise MarkerError("%s:%d: LAB %s begins a second time; the first is at "

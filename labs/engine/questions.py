@@ -13,6 +13,8 @@ import json
 import os
 import re
 
+from .labs import SEED, LabError, read_text
+
 ROUNDS = 200000
 
 
@@ -40,13 +42,19 @@ def maker(lab):
     return module
 
 
-def student_seed(top):
-    """The seed of this handout, or 1 in the course's own tree."""
+def student_seed(top, needed=False):
+    """The seed of this handout, or 1 in the course's own tree.  needed: here it must be one."""
     try:
-        with open(os.path.join(top, "labs", "seed"), encoding="utf-8") as f:
-            return f.read().strip()
-    except OSError:
+        seed = read_text(os.path.join(top, "labs", "seed")).strip()
+    except OSError as error:
+        if needed:
+            raise LabError("labs/seed: %s; without it nobody knows which numbers are yours: "
+                           "git checkout labs/seed" % error.strerror)
         return os.environ.get("STUDENT_SEED") or "1"
+    if needed and not SEED.match(seed):
+        raise LabError("labs/seed says %r; expected a word of letters, digits and .@+-_: "
+                       "git checkout labs/seed" % seed[:40])
+    return seed
 
 
 def sheet(lab, seed):

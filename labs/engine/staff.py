@@ -15,7 +15,7 @@ import zipfile
 
 from . import submission
 from .handout import tracked
-from .labs import TOP, LabError
+from .labs import SEED, TOP, LabError
 
 # Where a container has no namespaces to give (most have not), what the student's code may
 # read is a matter of permissions: nothing of the course but the kernel's headers.
@@ -142,7 +142,7 @@ def read_seeds(path):
                 if not any(row) or row[0].startswith("#") or \
                         (number == 1 and row[:2] == ["name", "seed"]):
                     continue
-                if len(row) < 2 or not submission.SEED.match(row[1]):
+                if len(row) < 2 or not SEED.match(row[1]):
                     raise LabError("%s:%d: '%s'; expected a name, a comma and a seed (letters, "
                                    "digits and .@+-_)" % (path, number, ",".join(row)))
                 if row[0].lower() in found:

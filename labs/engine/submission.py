@@ -10,7 +10,6 @@ import io
 import json
 import lzma
 import os
-import re
 import stat
 import tarfile
 import time
@@ -18,7 +17,7 @@ import zipfile
 import zlib
 
 from . import markers, questions
-from .labs import LabError
+from .labs import SEED, LabError, text_of
 
 FILE_MOST = 1 << 20
 REGION_MOST = 1 << 16
@@ -28,7 +27,6 @@ NAMES_MOST = 20000
 # What the libraries say of an archive that is damaged, locked, or none at all.
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError,
               zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
-SEED = re.compile(r"^\w[\w.@+-]{0,63}$")       # a word, nothing that could be an option
 
 
 class Submission:
@@ -115,13 +113,7 @@ class Submission:
             raise LabError("%s cannot be read: %s" % (path, error))
         if len(data) > FILE_MOST:
             raise LabError("%s has more than %d bytes" % (path, FILE_MOST))
-        if b"\0" in data:
-            raise LabError("%s is no text" % path)
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:      # somebody's name in a comment, in an old encoding
-            text = data.decode("latin-1")
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        return text_of(data, path)
 
     def regions(self, lab, tree):
         """{exercise id: text, or the error that says why not}"""
@@ -177,14 +169,25 @@ def pack(lab, tree, to):
     names = sorted({tree.regions[e.id].path for e in lab.exercises})
     for extra in ("answers.txt", "time.txt"):
         path = "labs/lab%d/%s" % (lab.lab, extra)
-        if os.path.exists(os.path.join(tree.top, path)):
+        if os.path.lexists(os.path.join(tree.top, path)):
             names.append(path)
+    for name in names:      # the grader takes no links
+        if not stat.S_ISREG(os.lstat(os.path.join(tree.top, name)).st_mode):
+            raise LabError("%s: no ordinary file; expected one, to be packed" % name)
     about = json.dumps({"lab": lab.lab, "seed": questions.student_seed(tree.top),
                         "packed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}).encode()
-    with tarfile.open(to, "w:gz") as t:
-        for name in names:
-            t.add(os.path.join(tree.top, name), name, recursive=False)
-        info = tarfile.TarInfo("submission.json")
-        info.size = len(about)
-        t.addfile(info, io.BytesIO(about))
+    if os.path.isdir(to):
+        raise LabError("%s: is a folder; expected none, or the packet of last time" % to)
+    fresh = to + ".new"     # half a packet is worse than none, or that of yesterday
+    try:
+        with tarfile.open(fresh, "w:gz") as t:
+            for name in names:
+                t.add(os.path.join(tree.top, name), name, recursive=False)
+            info = tarfile.TarInfo("submission.json")
+            info.size, info.mtime = len(about), int(time.time())
+            t.addfile(info, io.BytesIO(about))
+        os.replace(fresh, to)
+    finally:
+        if os.path.exists(fresh):
+            os.remove(fresh)
     return names

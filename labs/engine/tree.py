@@ -64,11 +64,18 @@ class Tree:
         if os.path.exists(index):
             with open(index, encoding="utf-8") as f:
                 self.index = json.load(f)
+        # Only a course's own tree can do without.
+        if not self.index and not os.path.exists(os.path.join(top, "labs", "STAFF.md")):
+            raise LabError("labs/reference/index.json is missing, and with it all that you have "
+                           "not written: git checkout labs/reference")
         for e in self.exercises.values():
             region = self.regions.get(e.id)
             if not region:
-                raise LabError("%s: there is no LAB %s BEGIN in the sources; expected it in %s"
-                               % (e.where, e.id, e.file))
+                there = os.path.exists(os.path.join(top, e.file))
+                raise LabError("%s: %s; expected LAB %s BEGIN and END in it, around exercise %s "
+                               "(git log -p %s: as it was)" % (
+                                   e.file, "the lines LAB %s are not there" % e.id if there
+                                   else "no such file", e.id, e.id, e.file))
             if region.path not in e.files:
                 raise LabError("%s: LAB %s is in %s, but lab.json says %s"
                                % (e.where, e.id, region.path, e.file))

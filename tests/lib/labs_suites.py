@@ -15,6 +15,7 @@ from .machine import TOP
 from .verdict import FAIL, PASS, SKIP, Result
 
 sys.path.insert(0, os.path.join(TOP, "labs"))
+PATIENCE = 900          # a hang detector: what takes seconds here may share its CPU with ten others
 
 # What a student might hand in for 6.1, and what must come out of it.  None of it may score.
 HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n#include <signal.h>\n" \
@@ -256,7 +257,7 @@ def labs_handout(wanted):
         dest = os.path.join(folder, "student")
         p = subprocess.run([lab, "handout", dest, "--from", "6", "--seed", "7", "--no-proof",
                             "--no-hosts"],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, timeout=200)
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, timeout=PATIENCE)
         results.append(same(prefix + "/is made", p.returncode == 0, p.stdout.decode()[-400:]))
         if p.returncode:
             return results
@@ -281,7 +282,7 @@ def labs_handout(wanted):
 
         def check6():
             p = subprocess.run([os.path.join(dest, "labs", "lab"), "check", "6", "--stubs"],
-                               env=dict(env, BUILD=os.path.join(folder, "build")), timeout=200,
+                               env=dict(env, BUILD=os.path.join(folder, "build")), timeout=PATIENCE,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             text = p.stdout.decode("utf-8", "replace")
             m = re.search(r"^(\d+) passed, (\d+) failed", text, re.M)
@@ -533,6 +534,30 @@ sys.exit(cli.main(["grade-submission", "--lab", "6", "--results", sys.argv[2], s
 """
 
 
+# Slots of the ring, and calls by number.  Others have 64 of something, too.
+RING_OF_64 = re.compile(
+    r"\b(?:slots?|ring|queued?|calls)\W+(?:\w+\W+){0,3}6[34]\b(?!-| bit)|"
+    r"\b6[34] +(?:\w+ +){0,2}(?:slots?|queued?|calls)\b|[&%] *6[34]\b(?= *[;)])|"
+    r"\b(?:hyper)?calls? (?:number )?\d+\b", re.I)
+NOT_OF_IT = ("64 requests in a ring of 64 descriptors", "system call")
+
+
+def fixed_numbers(tree):
+    """What students read: places that have the ring's 64 slots, or a call by its number."""
+    found = []
+    places = ["labs/lab%d" % n for n in range(12)] + ["teachos/arch/lguest", "include"]
+    for place in places + ["host/hypercalls.c"]:
+        full = os.path.join(tree, place)
+        for where, _, names in os.walk(full) if os.path.isdir(full) else [(tree, [], [place])]:
+            for name in names:
+                path = os.path.relpath(os.path.join(where, name), tree)
+                with open(os.path.join(tree, path), encoding="utf-8", errors="replace") as f:
+                    found += ["%s:%d: %s" % (path, n, line.strip()[:80])
+                              for n, line in enumerate(f, 1) if RING_OF_64.search(line)
+                              and not any(other in line for other in NOT_OF_IT)]
+    return found
+
+
 def labs_seeds(wanted):
     """A seed changes the numbers everywhere; the seed 1 changes nothing; who copies, fails."""
     from engine import parameters, variant
@@ -541,7 +566,7 @@ def labs_seeds(wanted):
                         not variant.needed(None) and variant.needed("anna"),
                         "the seed 1 wants another tree"))
     names = {v: k for k, v in parameters.INMATES.items()}
-    for seed in ("anna", "bert"):
+    for seed in ("of-the-tests", "another"):
         with variant.locked(variant.folder(seed)):
             tree = os.path.join(variant.make(seed), "tree")
 
@@ -561,6 +586,9 @@ def labs_seeds(wanted):
                            stderr=subprocess.STDOUT)
         results.append(same("%s/%s, the layout" % (prefix, seed), p.returncode == 0,
                             p.stdout.decode()[-300:]))
+        found = fixed_numbers(tree)
+        results.append(same("%s/%s, no text has a number of 2011" % (prefix, seed), not found,
+                            "; ".join(found[:5])))
         seen.append(header)
     results.append(same(prefix + "/two are different", seen[0] != seen[1], str(seen[0])))
     p = subprocess.run([sys.executable, "-c", IN_A_VARIANT, tree], stdout=subprocess.PIPE,
@@ -568,8 +596,103 @@ def labs_seeds(wanted):
                            os.environ, BUILD=os.path.join(tree, "..", "build")))
     results.append(same(prefix + "/names pass, somebody's numbers do not",
                         p.stdout.decode().split() == ["PASS", "FAIL"], p.stdout.decode()[-300:]))
-    for seed in ("anna", "bert"):
+    for seed in ("of-the-tests", "another"):
         variant.forget(seed)
+    return results
+
+
+def labs_narrow(wanted):
+    """The Guests that a short ring changes, with a seed that has the shortest: 24 slots."""
+    from engine import variant
+    prefix, seed = "labs/narrow", "narrow"
+    with variant.locked(variant.folder(seed)):
+        place = variant.make(seed)
+        variant.build(place, ("host", "launcher", "teachos"))
+    tree = os.path.join(place, "tree")
+    p = subprocess.run([sys.executable, "-c", BOOTS, tree], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, timeout=PATIENCE, env=dict(
+                           os.environ, BUILD=os.path.join(place, "build"), NO_COLOR="1"))
+    text = p.stdout.decode("utf-8", "replace")
+    results = [same("%s/lab %s" % (prefix, lab), word == "PASS", why, text)
+               for lab, word, why in re.findall(r"^(\d+ \S+): (\S+) ?(.*)$", text, re.M)]
+    results.append(same(prefix + "/all of them", len(results) == 7 and "ring of 24" in text,
+                        "%d verdicts, expected 7: %s" % (len(results), text[-300:])))
+    variant.forget(seed)
+    return results
+
+
+BOOTS = """
+import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1] + "/labs")
+from engine import abi, guests, labs
+from engine.tree import Tree
+print("ring of", abi.ring_size())
+tree = Tree()
+for number, names in (1, ["forks"]), (2, ["forks"]), (6, ["first-words", "tally", "ring",
+                      "hidden-words", "farewell"]):
+    lab = labs.load(number, hidden=True)
+    found = guests.try_guests(lab, tree, {}, ["guest/" + n for n in names], control=False)
+    for name, v in found.items():
+        print("%d %s: %s %s" % (number, name, v.word, v.why))
+"""
+
+
+# What can be wrong with a student's tree: file, what is done to it, status, what is said.  Bytes:
+# what it holds then; None: it is gone; a pair: something in it is replaced.
+SOURCE = "host/hypercalls.c"
+MISTAKES = [
+    ("no end", SOURCE, ("/* LAB 6.2 END */", ""), 2, "LAB 6.3 begins inside LAB 6.2 (line"),
+    ("a misspelt marker", SOURCE, ("LAB 6.3 BEGIN", "LAB 6.3 BEGN"), 2, "is no marker; expected"),
+    ("no markers", SOURCE, ("LAB 6.", "lob 6."), 2, "hypercalls.c: the lines LAB 6.1 are not there"),
+    ("no file", SOURCE, None, 2, "host/hypercalls.c: no such file; expected LAB 6.1 BEGIN"),
+    ("an old encoding", SOURCE, ("/*\n", "/* Andr\xe9\n"), 0, "hand in "),
+    ("CRLF", SOURCE, ("\n", "\r\n"), 0, "hand in "),
+    ("UTF-16", SOURCE, b"\xff\xfe/\0*\0", 2, "hypercalls.c is no text: it has bytes of 0, as UTF-16"),
+    ("no answers", "labs/lab6/answers.txt", None, 0, "answers.txt is missing: git checkout"),
+    ("an answer", "labs/lab6/answers.txt", ("answer:", "answer: 1"), 0, "hand in "),
+    ("no seed", "labs/seed", None, 2, "labs/seed: No such file or directory; without it"),
+    ("a bad seed", "labs/seed", b"--x y", 2, "labs/seed says '--x y'; expected a word"),
+    ("no reference", "labs/reference/index.json", None, 2, "git checkout labs/reference"),
+]
+
+
+def submit_mistakes(prefix, dest, env, packet):
+    """submit6 in a tree that is damaged: one line, and no traceback."""
+    results = []
+    with open(packet, "rb") as f:
+        before = f.read()
+
+    def submit(name, status, said):
+        p = subprocess.run([os.path.join(dest, "labs", "lab"), "submit", "6"], env=env,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, cwd=dest)
+        text = p.stdout.decode("utf-8", "replace")
+        good = p.returncode == status and said in text and (status == 0 or text.count("\n") == 1)
+        results.append(same("%s/%s" % (prefix, name), good, "%d: %s" % (p.returncode, text[-300:])))
+        return text
+    for name, path, change, status, said in MISTAKES:
+        full = os.path.join(dest, path)
+        with open(full, "rb") as f:
+            kept = f.read()
+        os.remove(full)
+        if change is not None:
+            with open(full, "wb") as f:
+                f.write(change if isinstance(change, bytes) else kept.replace(
+                    change[0].encode("latin-1"), change[1].encode("latin-1")))
+        text = submit(name, status, said)
+        with open(full, "wb") as f:
+            f.write(kept)
+        if status == 0:
+            results.append(same("%s/%s, what is open" % (prefix, name),
+                                ("not answered: 6.a" in text) == (name != "an answer") and
+                                re.search(r"^\d+ of 19 tests", text, re.M), text[-300:]))
+    os.remove(packet)
+    os.mkdir(packet)
+    submit("a folder in the way", 2, "lab6-submission.tar.gz: is a folder")
+    os.rmdir(packet)
+    with open(packet, "wb") as f:
+        f.write(before)
+    submit("again", 0, "hand in ")
     return results
 
 
@@ -578,11 +701,12 @@ def labs_submission(dest, folder, env):
     results, prefix = [], "labs/submission"
     build = os.path.join(folder, "build")
     p = subprocess.run([os.path.join(dest, "labs", "lab"), "submit", "6"], stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, env=dict(env, BUILD=build), timeout=200,
+                       stderr=subprocess.STDOUT, env=dict(env, BUILD=build), timeout=PATIENCE,
                        cwd=os.path.join(dest, "labs"))
     packet = os.path.join(dest, "labs", "lab6-submission.tar.gz")
     results.append(same(prefix + "/packed", p.returncode == 0 and os.path.exists(packet),
                         p.stdout.decode()[-300:]))
+    results += submit_mistakes(prefix, dest, dict(env, BUILD=build), packet)
     from engine import labs, submission
     from engine.tree import Tree
     tree, lab = Tree(), labs.load(6)

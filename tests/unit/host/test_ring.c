@@ -246,7 +246,7 @@ static void mark_all(struct world *w, u32 ns)
 	memset(w->lg.data->hcall_status, 0, RING);
 }
 
-static void never_more_than_64(void **state)
+static void never_more_than_the_ring(void **state)
 {
 	struct producer *p = fresh(&plan);
 	u32 i;
@@ -395,7 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(random_producers), TEST(full_ring), TEST(stops_at_a_gap),
-		TEST(never_more_than_64), TEST(killed_in_the_middle),
+		TEST(never_more_than_the_ring), TEST(killed_in_the_middle),
 		TEST(shutdown_in_the_ring), TEST(init_in_the_ring), TEST(notify_and_halt),
 		TEST(nobody_else_runs_it), TEST(context_switch),
 	};
