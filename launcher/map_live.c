@@ -44,7 +44,8 @@ struct page {
 static struct page page[2][PAGES];
 static unsigned pages[2], latest;	/* page[latest] is the newer picture */
 static uint8_t pinned[PAGES / 8];
-static unsigned rows, columns;		/* of the upper part; 0: no terminal */
+static unsigned rows, columns;		/* of the upper part; 0: there is none */
+static bool folded;			/* the terminal has become too small for one */
 static char text[1 << 18];
 static char framed[sizeof(text) + ROWS_MOST * 32 + WIDTH_MAX + 64];
 static size_t length;			/* of text */
@@ -57,16 +58,24 @@ static const struct { char state; const char *colour, *meaning; } look[] = {
 };
 #define LOOKS	(sizeof(look) / sizeof(look[0]))
 
-bool map_live_open(void)
+/* How much of the terminal is ours, as it is now.  Returns true if that has changed. */
+static bool measure(void)
 {
+	unsigned were_rows = rows, were_columns = columns;
 	struct winsize w;
 
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 ||
-	    w.ws_row < ROWS_MIN || w.ws_col < COLUMNS_MIN)
-		return false;
-	rows = w.ws_row / 2 < ROWS_MOST ? w.ws_row / 2 : ROWS_MOST;
-	columns = w.ws_col < WIDTH_MAX ? w.ws_col : WIDTH_MAX;
-	return true;
+	rows = 0;
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) && w.ws_row >= ROWS_MIN &&
+	    w.ws_col >= COLUMNS_MIN) {
+		rows = w.ws_row / 2 < ROWS_MOST ? w.ws_row / 2 : ROWS_MOST;
+		columns = w.ws_col < WIDTH_MAX ? w.ws_col : WIDTH_MAX;
+	}
+	return rows != were_rows || columns != were_columns;
+}
+
+bool map_live_open(void)
+{
+	return isatty(STDOUT_FILENO) && measure() && rows;
 }
 
 /* What cannot be written is not worth an error: there will be another picture. */
@@ -97,11 +106,11 @@ static void put(const char *format, ...)
 	va_end(list);
 }
 
+static const char whole[] = "\033[?6l\033[r\033[999;1H";
+
 /* Also from a signal handler. */
 void map_live_leave(void)
 {
-	static const char whole[] = "\033[?6l\033[r\033[999;1H";
-
 	if (rows && write(STDOUT_FILENO, whole, sizeof(whole) - 1) < 0)
 		return;
 	rows = 0;
@@ -117,6 +126,28 @@ void map_live_begin(void)
 	for (unsigned i = 0; i < rows * 2; i++)
 		put("\n");
 	put("\033[%u;%ur\033[?6h\033[1;1H", rows + 1, rows * 2);
+	show(STDOUT_FILENO, text, length);
+}
+
+/*
+ * Somebody has pulled at the window.  What was our half is wiped, the Guest goes on at the
+ * bottom of its new one.  In a window that is too small it has all of it, until there is
+ * room again.  We look at each picture; a signal would only tell us sooner.
+ */
+static void fit(void)
+{
+	unsigned were = rows;
+
+	if (!measure())
+		return;
+	folded = !rows;
+	put("%s", whole);
+	for (unsigned row = 1; row <= were; row++)
+		put("\033[%u;1H\033[K", row);
+	if (rows)
+		put("\033[%u;%ur\033[?6h\033[%u;1H", rows + 1, rows * 2, rows);
+	else
+		put("\033[999;1H");
 	show(STDOUT_FILENO, text, length);
 }
 /*:*/
@@ -293,10 +324,15 @@ void map_live_draw(const struct guest_memory *m, const struct lg_roots *roots, b
 		   double seconds)
 {
 	uint32_t root = roots->count ? roots->gpa[roots->current_index] : 0;
-	unsigned width = rows ? columns - LABEL : 64, room = rows ? rows - 5 : 0;
+	unsigned width, room, held = 0, reserved = (unsigned)((0u - MAP_RESERVED) / PAGE_SIZE);
 	uint32_t frames = (uint32_t)(m->limit / PAGE_SIZE);
-	unsigned held = 0, reserved = (unsigned)((0u - MAP_RESERVED) / PAGE_SIZE);
 
+	if (rows || folded)
+		fit();
+	if (folded)
+		return;
+	width = rows ? columns - LABEL : 64;
+	room = rows ? rows - 5 : 0;
 	latest = !latest;
 	pages[latest] = 0;
 	memset(pinned, 0, sizeof(pinned));

@@ -60,6 +60,7 @@ static const struct sandbox_call ours[] = {
 
 	ONLY_IF(ioctl, 1, TCGETS, "the terminal: how is it?"),
 	ONLY_IF(ioctl, 1, TCSETS, "the terminal: raw, and back"),
+	ONLY_IF(ioctl, 1, TIOCGWINSZ, "... and how large?  (--map)"),
 	ONLY_IF(ioctl, 1, TIOCGPGRP, "the terminal: are we in front?"),
 	ALWAYS(getpgrp, "the same question's other half"),
 

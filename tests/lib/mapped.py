@@ -139,6 +139,24 @@ def on_a_terminal(result):
         changed = [(lines[y][:8], x - 10) for y, x in sorted(screen.reverse)]
         result("screen: what has changed", changed == [("40000000", 1)],
                "in reverse are %s" % changed)
+        # The window is pulled at: wider, too small for a picture, and another size again.  (Of
+        # columns there are 10 for the address and a power of two: so the row begins as before.)
+        deadline = time.time() + 60
+        for rows, columns in ((400, 138), (12, 40), (520, 74)):
+            screen.resize(rows, columns)
+            fcntl.ioctl(t.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            half = rows // 2 if rows > 16 else 0
+            lines = until(lambda lines: (screen.top, screen.bottom, screen.origin) ==
+                          (half, rows - 1, half > 0) and (
+                not half or "40000000  awwrW.xvo" + "." * (columns - 19) in lines and
+                lines[half - 1] == "-" * columns))
+            shown = [l for l in lines if l.startswith("4000")]
+            dashes = [y for y, l in enumerate(lines) if l and not l.strip("-")]
+            result("screen: %d by %d" % (rows, columns), (screen.top, screen.bottom, screen.origin) ==
+                   (half, rows - 1, half > 0) and dashes == [half - 1][:half] and
+                   shown == ["40000000  awwrW.xvo" + "." * (columns - 19)][:half],
+                   "region %d to %d, dashes at %s, rows %s" % (screen.top, screen.bottom, dashes,
+                                                              shown))
         t.send(b"\x01x")
         t.wait(20)
         screen.feed(t.seen[fed:])

@@ -18,6 +18,15 @@ class Screen:
         self.saved = (0, 0, False)
         self.rest = b""
 
+    def resize(self, rows, columns):
+        """What stays is at the top left; the scrolling region is gone (as xterm does it)."""
+        self.cell = [(line + [" "] * columns)[:columns] for line in self.cell[:rows]]
+        self.cell += [[" "] * columns for _ in range(rows - len(self.cell))]
+        self.rows, self.columns = rows, columns
+        self.reverse = {(y, x) for y, x in self.reverse if y < rows and x < columns}
+        self.y, self.x = min(self.y, rows - 1), min(self.x, columns - 1)
+        self.top, self.bottom = 0, rows - 1
+
     def lines(self):
         return ["".join(line).rstrip() for line in self.cell]
 
