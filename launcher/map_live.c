@@ -128,6 +128,7 @@ void map_live_begin(void)
 	put("\033[%u;%ur\033[?6h\033[1;1H", rows + 1, rows * 2);
 	show(STDOUT_FILENO, text, length);
 }
+/*:*/
 
 /*
  * Somebody has pulled at the window.  What was our half is wiped, the Guest goes on at the
@@ -150,7 +151,6 @@ static void fit(void)
 		put("\033[999;1H");
 	show(STDOUT_FILENO, text, length);
 }
-/*:*/
 
 static void visit_page(uint64_t gva, uint64_t gpa, const char *state)
 {
