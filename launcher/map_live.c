@@ -58,7 +58,7 @@ static const struct { char state; const char *colour, *meaning; } look[] = {
 };
 #define LOOKS	(sizeof(look) / sizeof(look[0]))
 
-/* How much of the terminal is ours, as it is now.  Returns true if that has changed. */
+/* How much is ours now?  True if that has changed. */
 static bool measure(void)
 {
 	unsigned were_rows = rows, were_columns = columns;
@@ -108,7 +108,7 @@ static void put(const char *format, ...)
 
 static const char whole[] = "\033[?6l\033[r\033[999;1H";
 
-/* Also from a signal handler. */
+/* From handlers, too. */
 void map_live_leave(void)
 {
 	if (rows && write(STDOUT_FILENO, whole, sizeof(whole) - 1) < 0)
