@@ -18,6 +18,7 @@
 
 import ctypes
 import os
+import re
 import selectors
 import shlex
 import signal
@@ -591,8 +592,8 @@ class Machine:
             self.settled.add(int(rest[0]))
         elif word == "same":
             self.settled.add(int(rest[0]))
-        elif word == "section":
-            self.sections[rest[0]] = int(rest[1], 16)
+        elif word == "section" and re.fullmatch("0x[0-9a-f]{1,16}", rest[-1]):
+            self.sections[rest[0]] = int(rest[-1], 16)
         elif word == "ready":  # from now on the command may write
             self.started = True
         elif word == "log":
