@@ -61,7 +61,7 @@ def do_grade(o):
         report = grading.grade(
             lab, tree, own_regions(lab, tree), seed=o.seed, units_only=units,
             first=step_of(lab, o.step), path=base and base + ".json",
-            logs=grading.log_folder(lab), answers=answers_of(lab), stubs=o.stubs)
+            logs=grading.log_folder(lab), answers=answers_of(lab), stubs=o.stubs, keep=True)
         if base:
             with open(base + ".tap", "w", encoding="utf-8") as f:
                 f.write(report.tap())
@@ -96,7 +96,7 @@ def do_compose(o):
 def do_submit(o):
     lab, tree = the_lab(o.lab), Tree()
     questions.student_seed(TOP, tree.is_handout)    # or it says what is wrong with it
-    report = grading.grade(lab, tree, own_regions(lab, tree), units_only=True)
+    report = grading.grade(lab, tree, own_regions(lab, tree), units_only=True, keep=True)
     tried = [l for l in report.lines if not unit.is_guest(l.test.test)]
     good = sum(1 for l in tried if l.verdict.word == "PASS")
     to = os.path.join(TOP, "labs", "lab%d-submission.tar.gz" % lab.lab)

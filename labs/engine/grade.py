@@ -100,11 +100,12 @@ class Report:
 
 
 def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=True, path=None,
-          logs=None, who="", answers=None, stubs=False, student_seed=None, notes=()):
+          logs=None, who="", answers=None, stubs=False, student_seed=None, notes=(), keep=False):
     """
     regions: {exercise id: text, or an Exception that says why there is none}.  first: the
     exercises before this id are the reference's (and earn nothing).  stubs: run them, too,
-    to see them fail.  -> Report
+    to see them fail.  keep: what is compiled of these regions is kept, for the next time.
+    -> Report
     """
     seed = seed if seed is not None else secrets.randbelow(1 << 31) | 1
     report = Report(lab, seed, path, who, notes)
@@ -115,7 +116,7 @@ def grade(lab, tree, regions, seed=None, units_only=False, first=None, hidden=Tr
         return [t for t in e.tests if hidden or not t.hidden]
 
     def user_space(e):
-        return unit.try_exercise(e, tree, texts[e.id], seed, tests_of(e))
+        return unit.try_exercise(e, tree, texts[e.id], seed, tests_of(e), keep)
 
     for e in lab.exercises:
         text = regions.get(e.id)

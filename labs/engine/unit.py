@@ -15,9 +15,11 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 import tempfile
 import threading
+import time
 
 from . import sandbox, switcher
 from .compose import put
@@ -26,7 +28,8 @@ from .outcome import ERROR, FAIL, PASS, TIMEOUT, Verdict
 
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all",
             "-fno-omit-frame-pointer"]
-COMMON = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-g", "-pthread"]
+# -g1: lines, which sanitizers name; variables cost a fifth of the compiler's time, and nobody asks.
+COMMON = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-g1", "-pthread"]
 FRAMES = {
     "host": {"tests": "tests/unit/host", "source": "host",
              "folders": ["host", "include", "tests/unit/host"],
@@ -121,6 +124,11 @@ def sanitizers(frame):
     return frame.get("sanitize", SANITIZE)
 
 
+def flags_of_ours(frame):
+    """For what is compiled once and kept: the compiler may take its time, the tests may not."""
+    return sanitizers(frame) + frame["flags"] + ([] if frame.get("guest") else ["-O2"])
+
+
 def guest_words(path, source, to, values, first=()):
     """
     The command that makes 32-bit code of a file of TeachOS's.  values: asm_values.inc; first:
@@ -213,7 +221,7 @@ def objects_of(program, tree, student):
     """
     frame, inside = program.frame, []
     headers = headers_hash(TOP, frame["folders"])
-    flags = sanitizers(frame) + frame["flags"]
+    flags = flags_of_ours(frame)
     own = os.path.dirname(program.source)
     found = [trusted_object("labs/engine/runner.c",
                             read_text(os.path.join(TOP, "labs/engine/runner.c")),
@@ -253,12 +261,17 @@ def names_of(exercise, program, tree):
     """
     frame = program.frame
     text, _ = tree.reference_file(exercise.file, program.flavour)
-    kept = trusted_object(exercise.file, text, sanitizers(frame) + frame["flags"],
+    kept = trusted_object(exercise.file, text, flags_of_ours(frame),
                           headers_hash(TOP, frame["folders"]), TOP)
-    p = subprocess.run(["nm", "-g", "--defined-only", "-P", kept], stdout=subprocess.PIPE,
+    return sorted(defined_in(kept) | set(exercise.functions))
+
+
+@functools.lru_cache(None)
+def defined_in(path):
+    """The global names that an object brings; its path has a hash of it."""
+    p = subprocess.run(["nm", "-g", "--defined-only", "-P", path], stdout=subprocess.PIPE,
                        check=True)
-    return sorted({line.split()[0] for line in p.stdout.decode().splitlines() if line.strip()} |
-                  set(exercise.functions))
+    return {line.split()[0] for line in p.stdout.decode().splitlines() if line.strip()}
 
 
 def is_guest(test):
@@ -270,10 +283,10 @@ def in_program(test):
     return not is_guest(test) and not switcher.is_mine(test)
 
 
-def try_exercise(exercise, tree, text, seed, tests=None):
+def try_exercise(exercise, tree, text, seed, tests=None, keep=False):
     """
-    Run the unit tests of one exercise with `text` in its region.
-    -> {test name: Verdict}; names as in lab.json.
+    Run the unit tests of one exercise with `text` in its region.  keep: keep the programs, too,
+    since this text may come again.  -> {test name: Verdict}; names as in lab.json.
     """
     lab = exercise.lab
     tests = tests or exercise.tests
@@ -344,7 +357,7 @@ def try_exercise(exercise, tree, text, seed, tests=None):
         # Beside the student's region there is the reference of all others.
         script.append("rm -rf labs objects *.o " + " ".join(sorted({
             f.split("/")[0] for p in programs for f in p.frame["folders"]})))
-        built = sandbox.run(["sh", "-c", "\n".join(script)], scratch, patience=120)
+        built = build_programs(programs, script, scratch, keep)
         if built.status != 0:
             why = compiler_says(built.output) or "does not compile: %s" % built.output[-300:]
             if built.why:
@@ -354,6 +367,65 @@ def try_exercise(exercise, tree, text, seed, tests=None):
             mine = [t for t in tests if t.test.rsplit("/", 1)[0] == program.key]
             verdicts.update(run_program(program, mine, scratch, seed))
     return verdicts
+
+
+def build_programs(programs, script, scratch, keep):
+    """
+    Compile and link, in the sandbox.  keep: whoever works at 9.5 has not changed the other
+    thirteen, so what came out is kept, by the hash of all that went in.  -> sandbox.Ended
+    """
+    script = "\n".join(script)
+    products = [n for p in programs for n in [p.name] + [p.name + ".guest"] * p.inside]
+    kept = keep and os.path.join(BUILD, "labs", "programs", hash_of(scratch.path, script))
+    if kept and os.path.isdir(kept):
+        os.utime(kept)
+        for name in os.listdir(scratch.path):
+            if name != "tmp":
+                path = os.path.join(scratch.path, name)
+                (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
+        for name in products:
+            shutil.copy(os.path.join(kept, name), scratch.path)
+        return sandbox.Ended(0, "", "", 0)
+    built = sandbox.run(["sh", "-c", script], scratch, patience=120)
+    if kept and built.status == 0 and not built.why:
+        keep_programs(kept, [os.path.join(scratch.path, n) for n in products])
+    return built
+
+
+def hash_of(folder, script):
+    """Of all files in it, of this script, and of the compiler."""
+    about = os.stat(shutil.which("gcc") or "/")
+    digest = hashlib.sha256(("%s\0%d %d\0" % (script, about.st_size, about.st_mtime_ns)).encode())
+    for where, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(where, name)
+            with open(path, "rb") as f:
+                data = f.read()
+            digest.update(b"%s\0%d\0" % (os.path.relpath(path, folder).encode(), len(data)) + data)
+    return digest.hexdigest()[:32]
+
+
+def keep_programs(kept, paths):
+    """They come out of the sandbox: files are taken, and not what else may have those names."""
+    if not all(os.path.exists(p) and stat.S_ISREG(os.lstat(p).st_mode) for p in paths):
+        return
+    place = os.path.dirname(kept)
+    os.makedirs(place, exist_ok=True)
+    for old in os.listdir(place):       # nobody asked for these today
+        path = os.path.join(place, old)
+        try:
+            if os.path.getmtime(path) < time.time() - 86400:
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass                        # somebody else was quicker
+    fresh = tempfile.mkdtemp(prefix="new-", dir=place)
+    for path in paths:
+        shutil.copy(path, fresh, follow_symlinks=False)
+    try:
+        os.rename(fresh, kept)
+    except OSError:                     # it is there by now
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def of_student(program, exercise, tree, place, inside):
@@ -408,7 +480,10 @@ def run_program(program, tests, scratch, seed):
             env={"LAB_VERDICTS": str(into), "LAB_TESTS": ",".join(names),
                  "LAB_PATIENCE": "%d" % PATIENCE, "LAB_LOGS": logs,
                  "SEED": str(seed), "CMOCKA_MESSAGE_OUTPUT": "TAP",
-                 "ASAN_OPTIONS": "detect_leaks=0:handle_segv=2:hard_rss_limit_mb=1500",
+                 # What was freed is kept back for a while, to see who still uses it.  256 MiB
+                 # would be the default, and every page of them new.
+                 "ASAN_OPTIONS": "detect_leaks=0:handle_segv=2:hard_rss_limit_mb=1500:"
+                                 "quarantine_size_mb=16",
                  "UBSAN_OPTIONS": "print_stacktrace=0"})
     finally:
         os.close(into)

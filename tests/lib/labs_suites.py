@@ -232,6 +232,47 @@ def labs_switcher(wanted):
                        lambda tree, e, text: text.replace("{}", tree.mine(e)))
 
 
+def labs_kept(wanted):
+    """What was compiled for `make check` comes again for the same text, and for no other."""
+    from engine import sandbox, unit
+    from engine.tree import Tree
+    prefix, results, tree, compiled = "labs/kept", [], Tree(), []
+    e = tree.exercises["6.1"]
+    tests = [t for t in e.tests if t.test == "host/access/range_table"]
+    unit.prepare(e.lab, tree)
+    real = sandbox.run
+
+    def run(words, *more, **others):
+        compiled.extend(w for w in words[:1] if w == "sh")
+        return real(words, *more, **others)
+
+    good = tree.mine(e) + "/* %d */\n" % time.time_ns()
+    bad = good.replace("u64 end = (u64)gpa", "u32 end = gpa")
+    if bad == good:
+        return [Result(prefix, FAIL, "the reference of 6.1 has changed: nothing to make wrong")]
+    sandbox.run = run
+    try:
+        for name, text, keep, word, times in (
+                ("a new text", good, True, PASS, 1), ("the same again", good, True, PASS, 0),
+                ("a wrong one", bad, True, FAIL, 1), ("wrong again", bad, True, FAIL, 0),
+                ("and back", good, True, PASS, 0), ("nothing is kept", good, False, PASS, 1)):
+            del compiled[:]
+            v = unit.try_exercise(e, tree, text, 1, tests, keep)[tests[0].test]
+            results.append(same("%s/%s" % (prefix, name), v.word == word and
+                                len(compiled) == times, "%s (%s), compiled %d times; expected %s, "
+                                "%d times" % (v.word, v.why, len(compiled), word, times)))
+    finally:
+        sandbox.run = real
+    with tempfile.TemporaryDirectory(prefix="lg-kept-") as folder:
+        link = os.path.join(folder, "access")
+        os.symlink("/etc/passwd", link)
+        unit.keep_programs(os.path.join(folder, "kept", "x"), [link])
+        results.append(same(prefix + "/no link is followed",
+                            not os.path.exists(os.path.join(folder, "kept", "x")),
+                            "a program that is a link was kept"))
+    return results
+
+
 def processes_called(name):
     """The numbers of all processes with this command line (a small machine has no pgrep)."""
     found = []
