@@ -13,16 +13,18 @@ The bad Hosts are one line apart from the good one: hidden/hosts.json, for staff
 of them are in a handout, compiled (labs/lab11/hosts), to practise on.
 """
 
+import concurrent.futures
+import functools
 import hashlib
 import json
 import os
-import random
 import re
 import secrets
 import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 
 from . import sandbox
@@ -37,6 +39,8 @@ HUNG = "the machine hung"
 STUCK = "lg.ko could not be removed any more"
 RUNS_MOST = 12
 ELF_MOST = 1 << 20
+MACHINES = min(2, os.cpu_count() or 1)     # at a time
+FEW = 6             # visits for which no new machine is worth the while
 BOOTS_MOST = 30
 PATIENCE = 400
 ARGUMENTS = re.compile(r"[A-Za-z0-9 _.,=-]{0,60}")
@@ -239,15 +243,22 @@ class Seen:
 
     def __init__(self):
         self.good = None        # how each run ended on the good Host
+        self.most = []          # and how many world switches would be too many
         self.wrong = ""         # what the student's Guest did on it
         self.unsure = False     # ... or this machine, which was too slow
         self.trouble = ""       # what was not the student's fault
         self.dead = {}          # {host: how its kernel ended}
-        self.visits = {}        # {visit: [what was seen, in words]}
+        self.visits = {}        # {host: [what was seen, in words]}
+
+    def is_dead(self, host):
+        return self.dead.get(host, "once") != "once"
 
 
 def sentence(words):
     """What redteam.sh saw of a Host, for people; '': nothing."""
+    if words[0] == "ended" and words[3].startswith("often/"):
+        return "run %s went home to the Host %s times, and came to no end; on the good Host it " \
+               "ended with %s" % (words[1], words[3][6:], words[2])
     if words[0] == "ended":
         return "run %s ended with %s; on the good Host with %s" % (words[1], words[3], words[2])
     if words[0] == "heart":
@@ -263,82 +274,231 @@ def ends(ending):
     return ending.split("/")[0] in ("0", "3", "4")
 
 
-def boot(modules, visits, elf, runs, seen):
-    """Pay these visits, in one boot if possible.  -> how many were paid"""
-    from . import guests
-    from .guests import machine
-    mark = "mark-" + secrets.token_hex(8)
-    begun, ended = [], []
+def late(ending):
+    """It was the clock that ended it, and the clock may be wrong: a machine may be slow."""
+    return not ends(ending) and not ending.startswith("often/")
 
-    def on_line(line):
-        words = line.split()
-        if len(words) < 2 or words[0] != mark:
-            return
-        if words[1] == "begin":
-            begun.append(words[2])
-        elif words[1] == "good":
-            seen.good = seen.good or words[2:]
-        elif words[1] == "stuck":
-            if words[2] == "good":
-                seen.trouble = STUCK
-            else:
-                seen.dead[words[2]] = STUCK
-        elif words[1] == "ended":
-            ended.append(words[2])
-            host = words[2].split(":")[0]
-            if words[3] == "insmod":
-                seen.trouble = "insmod %s: %s" % (host, " ".join(words[4:]))
+
+class Tournament:
+    """
+    All Hosts get a visit.  Each one that seemed to be different gets two more, and the good one
+    two for the same run: whoever throws coins or looks at the clock will not be right each
+    time.  Two machines take the visits from one heap, by lot; so where the good Host
+    stands, nobody can know.  A Host that takes its machine along costs a new one, and no more.
+    """
+
+    def __init__(self, modules, names, elf, runs):
+        self.modules, self.elf, self.runs = modules, elf, runs
+        self.seen = Seen()
+        self.heap = [n + ":0" for n in names] + ["good:0"]
+        self.away = 0           # visits that somebody is paying
+        self.up = 0             # machines that are
+        self.boots = self.failures = 0
+        self.changed = threading.Condition()
+
+    def fight(self):
+        """-> Seen"""
+        with concurrent.futures.ThreadPoolExecutor(MACHINES) as pool:
+            for one in [pool.submit(self.machine) for _ in range(MACHINES)]:
+                one.result()
+        return self.seen
+
+    def is_over(self):
+        seen = self.seen
+        return bool(seen.wrong or seen.trouble or not all(map(ends, seen.good or [])))
+
+    def take(self, fresh):
+        """
+        The next visit, or None: there is none any more.  fresh: it would take a new machine, so
+        the last few are left to one that is up.
+        """
+        with self.changed:
+            while not self.is_over():
+                self.heap = [v for v in self.heap if not self.seen.is_dead(v.split(":")[0])]
+                if not self.heap and not self.away:
+                    break
+                if fresh and not self.seen.good:
+                    self.away += 1
+                    return "good:0"
+                if len(self.heap) > (FEW if fresh and self.up else 0):
+                    self.away += 1
+                    return self.heap.pop(secrets.randbelow(len(self.heap)))
+                self.changed.wait()
+            return None
+
+    def give_back(self, visit):
+        with self.changed:
+            self.away -= 1
+            self.heap.append(visit)
+            self.changed.notify_all()
+
+    def paid(self, visit, words):
+        """A visit is over, and this was seen."""
+        host, number = visit.split(":")
+        seen = self.seen
+        with self.changed:
+            self.away -= 1
+            if words[0] == "insmod":
+                self.fail("insmod %s: %s" % (host, " ".join(words[1:])))
             elif host != "good":
-                seen.visits.setdefault(words[2], []).append(words[3:])
-            elif words[3] == "ended":
-                seen.wrong = seen.wrong or "on the good Host run %s ended in two ways: %s, and " \
-                    "another time %s" % tuple(words[4:7])
-                seen.unsure |= not all(ends(w) for w in words[5:7])
-            elif words[3] != "nothing":
-                seen.wrong, seen.unsure = seen.wrong or sentence(words[3:]), True
+                told = seen.visits.setdefault(host, [])
+                told.append(words)
+                if len(told) == 1 and sentence(words):
+                    number = words[1] if words[0] == "ended" else "0"
+                    self.heap += ["%s:%s" % (host, number), "good:" + number] * 2
+            elif words[0] == "ended":
+                self.two_ways(*words[1:4])
+            elif words[0] != "nothing":
+                seen.wrong, seen.unsure = seen.wrong or sentence(words), True
+            self.changed.notify_all()
 
-    config = guests.LabConfig(None)
-    with tempfile.TemporaryDirectory(prefix="lg-redteam-") as folder:
-        for name, lines in (("runs", runs), ("good", seen.good or [])):
+    def two_ways(self, run, one, other):
+        seen = self.seen
+        seen.wrong = seen.wrong or "on the good Host run %s ended in two ways: %s, and another " \
+            "time %s" % (run, one, other)
+        seen.unsure |= late(one) or late(other)
+
+    def is_good(self, words):
+        """The good Host, and how each run ended there.  One machine is the first to know."""
+        endings = [w.split(":")[0] for w in words]
+        with self.changed:
+            if not self.seen.good:
+                self.seen.good, self.seen.most = endings, [w.split(":")[1] for w in words]
+            for k, (one, other) in enumerate(zip(self.seen.good, endings), 1):
+                if one != other:
+                    self.two_ways(k, one, other)
+            self.changed.notify_all()
+
+    def fail(self, why):
+        """The machine's fault: once is forgiven."""
+        with self.changed:
+            self.failures += 1
+            if self.failures > 1:
+                self.seen.trouble = why
+            self.changed.notify_all()
+
+    def machine(self):
+        """One machine after the other, as long as there are visits."""
+        while True:
+            visit = self.take(True)
+            if not visit:
+                return
+            with self.changed:
+                self.boots += 1
+                self.up += 1
+                if self.boots > BOOTS_MOST:
+                    self.seen.trouble = "%d boots were not enough" % BOOTS_MOST
+            try:
+                self.boot(visit)
+            except Exception as error:
+                self.seen.trouble = str(error)      # or the others would wait for us
+                raise
+            finally:
+                with self.changed:
+                    self.up -= 1
+                    self.changed.notify_all()
+
+    def boot(self, first):
+        """Boot a machine, for this visit, and then for others."""
+        from .guests import machine
+        now = {"visit": first, "there": False, "paid": 0}   # being paid; and has it begun?
+        out, into = os.pipe()
+        feed = os.fdopen(into, "w", buffering=1, encoding="ascii")
+        try:
+            feed.write(first + "\n")
+            with tempfile.TemporaryDirectory(prefix="lg-redteam-") as folder:
+                log = os.path.join(folder, "log")
+                mark, words = self.words(folder, log)
+                try:
+                    status, output = machine.run(
+                        words, PATIENCE + 30, self.listener(mark, now, feed),
+                        env=guests_config().env, stdin=out)
+                except machine.Overdue as error:
+                    status, output = 124, str(error)
+                self.post_mortem(now, status, output, read_log(log))
+        finally:
+            feed.close()
+            os.close(out)
+            if now["visit"]:
+                self.give_back(now["visit"])
+
+    def words(self, folder, log):
+        """-> (a word that no Guest knows, the command line of a machine)"""
+        from .guests import machine
+        mark, seen = "mark-" + secrets.token_hex(8), self.seen
+        with self.changed:
+            known = ["%s %s" % pair for pair in zip(seen.good or [], seen.most)]
+        for name, lines in (("runs", self.runs), ("good", known)):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
                 f.write("".join(l + "\n" for l in lines))
-        log = os.path.join(folder, "log")
         heart = machine.need(os.path.join(BUILD, "inmates", "heartbeat.elf"), "make inmates")
-        words = [machine.NESTED, "exec"] + config.options() + [
-            "--no-module", "--timeout", str(PATIENCE), "--log", log,
+        words = [machine.NESTED, "exec"] + guests_config().options() + [
+            "--no-module", "--stdin", "--timeout", str(PATIENCE), "--log", log,
             "--append", "oops=panic panic_on_warn=1"]
         for path in (os.path.join(folder, "runs"), os.path.join(folder, "good"), heart,
-                     elf + ":/root/evil.elf", os.path.join(TOP, "labs", "engine", "redteam.sh")):
+                     self.elf + ":/root/evil.elf",
+                     os.path.join(TOP, "labs", "engine", "redteam.sh")):
             words += ["--file", path]
-        for name in sorted({v.split(":")[0] for v in visits}):
-            words += ["--file", "%s:/root/hosts/%s.ko" % (modules[name], name)]
-        words += ["--", "sh", "/root/redteam.sh", mark, str(BEATS)] + visits
-        try:
-            status, output = machine.run(words, PATIENCE + 30, on_line, env=config.env)
-        except machine.Overdue as error:
-            status, output = 124, str(error)
-        text = read_log(log)
-    if not begun:
-        seen.trouble = "the nested machine did not start: %s" % machine.tail(output, 3)
-    elif len(begun) > len(ended):       # somebody never came back
-        trouble = machine.check_log(text)
-        host = begun[-1].split(":")[0]
+        for name, path in sorted(self.modules.items()):
+            words += ["--file", "%s:/root/hosts/%s.ko" % (path, name)]
+        return mark, words + ["--", "sh", "/root/redteam.sh", mark, str(BEATS)]
+
+    def listener(self, mark, now, feed):
+        """Hears what a machine says, and tells it whom to visit next."""
+        begun = time.monotonic()
+
+        def on_line(line):
+            words = line.split()
+            if len(words) < 2 or words[0] != mark:
+                return
+            if words[1] == "begin":
+                now["there"] = True
+            elif words[1] == "good":
+                self.is_good(words[2:])
+            elif words[1] == "stuck" and words[2] == "good":
+                self.fail(STUCK)
+            elif words[1] == "stuck":
+                self.seen.dead[words[2]] = STUCK
+            elif words[1] == "ended" and words[2] == now["visit"]:
+                now.update(visit=None, there=False, paid=now["paid"] + 1)
+                self.paid(words[2], words[3:])
+                fresh_enough = time.monotonic() - begun < PATIENCE / 2
+                now["visit"] = self.take(False) if fresh_enough else None
+                if now["visit"]:
+                    feed.write(now["visit"] + "\n")
+                else:
+                    feed.close()
+        return on_line
+
+    def post_mortem(self, now, status, output, log):
+        """Did it end in the middle of a visit?  And whose fault was that?"""
+        from .guests import machine
+        if not now["there"]:
+            if not now["paid"]:
+                self.fail("the nested machine did not start: %s" % machine.tail(output, 3))
+            return
+        host, seen = now["visit"].split(":")[0], self.seen
+        trouble = machine.check_log(log)
         if status == 124:
             what = HUNG
-        elif trouble or "Kernel panic" in text:
+        elif trouble or "Kernel panic" in log:
             what = "the kernel died: %s" % (trouble or ["Kernel panic"])[0][:120]
         else:                           # QEMU itself ended, or was ended: nobody's fault
-            seen.trouble = machine.tail(output, 3)
-            return len(begun) - 1
+            self.fail(machine.tail(output, 3))
+            return
         if host == "good":
-            seen.trouble = "the good Host did not survive (%s): tell your instructor!" % what
+            self.fail("the good Host did not survive (%s): tell your instructor!" % what)
         elif what != HUNG or seen.dead.get(host) == "once":
             seen.dead[host] = what
         else:
             # That might have been us: it gets a second chance to hang.
             seen.dead[host] = "once"
-            return len(begun) - 1
-    return len(begun)
+
+
+@functools.lru_cache(None)
+def guests_config():
+    from . import guests
+    return guests.LabConfig(None)
 
 
 def read_log(path):
@@ -349,59 +509,12 @@ def read_log(path):
         return ""
 
 
-def travel(modules, visits, elf, runs, seen):
-    """All boots that these visits take."""
-    failures = 0
-    for _ in range(BOOTS_MOST):
-        visits = [v for v in visits if seen.dead.get(v.split(":")[0], "once") == "once"]
-        if not visits or seen.wrong or not all(map(ends, seen.good or [])):
-            return
-        if not seen.good and visits[0] != "good:0":
-            visits.insert(0, "good:0")
-        seen.trouble = ""
-        done = boot(modules, visits, elf, runs, seen)
-        if seen.trouble:
-            failures += 1
-            if failures > 1:
-                return
-        visits = visits[done:]
-    seen.trouble = "%d boots were not enough" % BOOTS_MOST
-
-
-def shuffled(things):
-    things = list(things)
-    random.SystemRandom().shuffle(things)
-    return things
-
-
-def fight(modules, names, elf, runs):
-    """
-    First a round of visits to all of them.  Then, to each one that seemed to be different,
-    two more, and two to the good Host for the same run, all mixed: whoever throws coins
-    or looks at the clock will not be right each time.  -> Seen
-    """
-    seen = Seen()
-    travel(modules, ["good:0"] + [n + ":0" for n in shuffled(names)] + ["good:0"], elf, runs, seen)
-    again = []
-    for visit, found in seen.visits.items():
-        host = visit.split(":")[0]
-        words = next((w for w in found if sentence(w)), None)
-        if words and seen.dead.get(host, "once") == "once":
-            number = words[1] if words[0] == "ended" else "0"
-            again += ["%s:%s" % (host, number), "good:" + number] * 2
-    if again and not seen.wrong and not seen.trouble:
-        seen.visits = {}
-        travel(modules, shuffled(again), elf, runs, seen)
-    return seen
-
-
 def beaten(seen, host):
     """Why this Host counts as beaten, or ''."""
-    if seen.dead.get(host, "once") != "once":
+    if seen.is_dead(host):
         return seen.dead[host]
-    told = [sentence(w) for v, found in seen.visits.items() if v.split(":")[0] == host
-            for w in found]
-    return told[0] if len(told) >= 2 and all(told) else ""
+    told = [sentence(w) for w in seen.visits.get(host, [])]
+    return told[0] if len(told) >= 3 and all(told) else ""
 
 
 def try_evil(exercise, text, tests):
@@ -425,7 +538,7 @@ def try_evil(exercise, text, tests):
             return verdicts
         names = [t[len(PREFIX):] for t in mine]
         for _ in (1, 2):    # a slow machine is no reason to fail
-            seen = fight(hosts.modules(names), names, elf, runs)
+            seen = Tournament(hosts.modules(names), names, elf, runs).fight()
             bad_end = [e for e in seen.good or [] if not ends(e)]
             if not seen.unsure and not bad_end:
                 break

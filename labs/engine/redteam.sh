@@ -1,46 +1,73 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Inside the nested machine: one Guest pays visits to a row of Hosts.  redteam.py says which, and
-# judges; we only load, run and write down.  What a Guest prints goes nowhere.
-# Usage: redteam.sh MARK BEATS VISIT...
-#   A visit is HOST:RUN (/root/hosts/HOST.ko); run 0 is all of them, with a neighbour whose
-#   heart beats.  /root/runs has the Guest's arguments, one run a line, /root/good how
-#   each ended on the good Host, if that is known; else the first visit must be good:0.
+# Inside the nested machine: one Guest pays visits to Hosts.  redteam.py says to which, one after
+# the other, and judges; we only load, run and write down.  What a Guest prints goes nowhere.
+# Usage: redteam.sh MARK BEATS
+#   A line of standard input is a visit, HOST:RUN (/root/hosts/HOST.ko); run 0 is all of them,
+#   with a neighbour whose heart beats.  /root/runs has the Guest's arguments, one run a
+#   line; /root/good how each ended on the good Host, and how many world switches are too many,
+#   if that is known; else the first visit must be good:0.
 # Writes lines that begin with MARK:
 #   begin VISIT
 #   ended VISIT WORD...    what was seen: see redteam.py, sentence()
-#   good ENDING...         how each run ended on the good Host: status/code
+#   good ENDING:MOST...    how each run ended on the good Host: status/code
 #   stuck HOST             it cannot be removed
 
 mark=$1
 beats=$2
-shift 2
 bad=
 debug=/sys/kernel/debug/lguest
 mount -t debugfs none /sys/kernel/debug 2>/dev/null
 loaded=
 
 k=0
-while read -r ending; do
+while read -r ending most; do
 	k=$((k + 1))
-	eval "good_$k=\$ending"
+	eval "good_$k=\$ending most_$k=\$most"
 done </root/good
+
+# watch PID MOST: end it after 15 s, and as soon as it went home to its Host more often than that
+watch() {
+	for _ in $(seq 60); do
+		usleep 250000
+		while read -r name value; do
+			[ "$name" = switches ] || continue
+			if [ -n "$2" ] && [ "$value" -gt "$2" ]; then
+				echo "$value" >/tmp/often
+				kill -KILL "$1"
+			fi
+			break
+		done <"$debug/$1/stats"
+	done 2>/dev/null
+	kill -KILL "$1"
+}
 
 # run K ARGUMENTS: one Guest, to its end; -> $ending, and $good as it should be
 run() {
-	rm -f /tmp/death
+	rm -f /tmp/death /tmp/often /tmp/counters
+	eval "good=\$good_$1 most=\$most_$1"
 	# shellcheck disable=SC2086  # the arguments are words
-	timeout -s KILL 15 /bin/launcher --timeout=6 --death=/tmp/death 16 /root/evil.elf $2 \
-		>/dev/null 2>&1 </dev/null
+	/bin/launcher --timeout=6 --death=/tmp/death --stats=/tmp/counters 16 /root/evil.elf $2 \
+		>/dev/null 2>&1 </dev/null &
+	guest=$!
+	watch $guest "$most" &
+	watcher=$!
+	wait $guest
 	ending=$?
+	kill $watcher
+	wait $watcher
 	code=-
-	if [ -r /tmp/death ]; then
+	if [ -r /tmp/often ]; then
+		read -r code </tmp/often
+		ending=often
+	elif [ -r /tmp/death ]; then
 		code=$(sed -n 's/^.*"code": "\(E-[A-Z]*-[0-9]*\)".*/\1/p' /tmp/death)
 	fi
 	ending=$ending/${code:--}
-	eval "good=\$good_$1"
 	if [ -z "$good" ]; then
-		eval "good_$1=\$ending"
+		most=$(sed -n 's/^ *"switches": *\([0-9]*\).*/\1/p' /tmp/counters)
+		# Twenty times as often is no accident, and as many as take a quarter of a second.
+		eval "good_$1=\$ending most_$1=${most:+$((most * 20 + 20000))}"
 		good=$ending
 	fi
 }
@@ -68,7 +95,7 @@ holds() {
 	[ "$guests $pinned $tables" = "0 0 0" ] || seen="holds $guests $pinned $tables"
 }
 
-for visit in "$@"; do
+while read -r visit; do
 	host=${visit%:*}
 	number=${visit#*:}
 	seen=nothing
@@ -100,8 +127,8 @@ for visit in "$@"; do
 	if [ "$visit" = good:0 ]; then
 		line= bad=
 		for n in $(seq "$(wc -l </root/runs)"); do
-			eval "ending=\$good_$n"
-			line="$line $ending"
+			eval "ending=\$good_$n most=\$most_$n"
+			line="$line $ending:$most"
 			case $ending in 0/*|3/*|4/*) ;; *) bad=yes ;; esac
 		done
 		echo "$mark good$line"
