@@ -8,6 +8,7 @@ import re
 import secrets
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +16,8 @@ import time
 from .verdict import FAIL, PASS, Broken, Overdue, Result
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+from nestedlib.kept import MIB, Kept  # noqa: E402  (the path has to be set first)
 BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
 NESTED = os.path.join(TOP, "tools", "nested")
 BATCH = os.path.join(TOP, "tests", "nested", "batch.sh")
@@ -42,6 +45,11 @@ HARMLESS = [
 # The kernel wonders who sent the NMIs that a test injects by hand.
 NMI_SURPRISE = re.compile(r"Uhhuh\. NMI received|Dazed and confused, but trying to continue|"
                           r"INFO: NMI handler .* took too long|perf: interrupt took too long", re.I)
+
+# A Guest or a program that says more than that: the first half is kept, and the last.  A line
+# that is longer comes in pieces.
+OUTPUT_MOST = 16 * MIB
+LINE_MOST = 65536
 
 RUNNING = set()
 
@@ -116,11 +124,11 @@ def run(words, patience, on_line=None, cwd=None, env=None, stdin=subprocess.DEVN
 
     timer = threading.Timer(patience, give_up)
     timer.start()
-    lines = []
+    said = Kept(OUTPUT_MOST)
     try:
-        for raw in process.stdout:
+        for raw in iter(lambda: process.stdout.readline(LINE_MOST), b""):
             line = raw.decode("utf-8", "replace")
-            lines.append(line)
+            said.add(raw)
             if on_line:
                 on_line(line.rstrip("\r\n"))
         status = process.wait()
@@ -131,7 +139,7 @@ def run(words, patience, on_line=None, cwd=None, env=None, stdin=subprocess.DEVN
         RUNNING.discard(process)
     if overdue.is_set():
         raise Overdue("still running after %d s: %s" % (patience, " ".join(words[:6])))
-    return status, "".join(lines)
+    return status, bytes(said).decode("utf-8", "replace")
 
 
 def nested(config, command, files=(), collect=(), patience=120, on_line=None, extra=()):
@@ -257,7 +265,7 @@ def batch(config, plan, files, patience, on_line=None, extra=(), collect=()):
             config, ["sh", "/root/batch.sh", "/root/plan", "/root/results"],
             files=[BATCH, plan_file] + list(files),
             collect=[("/root/results", results)] + list(collect), patience=patience,
-            on_line=on_line, extra=extra)
+            on_line=on_line, extra=["--collect-most", "4"] + list(extra))
         try:
             with open(results, encoding="utf-8", errors="replace") as f:
                 text = f.read()

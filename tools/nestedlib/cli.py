@@ -7,6 +7,7 @@ import sys
 
 from . import capsule, kernels, toolchain
 from .common import NestedError, build_dir
+from .kept import MIB
 from .machine import Request, run_machine
 
 DEFAULT_TIMEOUT = 300  # seconds, for commands without a terminal
@@ -49,6 +50,8 @@ def parse(argv):
                      help="put a file into the machine (default: /root/<name>)")
     run.add_argument("--collect", action="append", default=[], metavar="THERE:HERE",
                      help="fetch a file out of the machine when the command has ended")
+    run.add_argument("--collect-most", type=number(1), default=256, metavar="MB",
+                     help="of a longer one, only the first and the last half of that (256)")
     run.add_argument("--tty", action="store_true",
                      help="this terminal is the command's terminal; Ctrl-A x leaves")
     run.add_argument("--console", action="store_true",
@@ -163,6 +166,7 @@ def run_exec(args):
             request.files += ((text, "/root/" + os.path.basename(text)),)
     for text in args.collect:
         request.collect += (split_pair(text, "--collect", "PATH-IN-MACHINE:PATH-HERE"),)
+    request.collect_most = args.collect_most * MIB
     request.tty, request.stdin, request.split = args.tty, args.stdin, args.split
     if request.timeout is None and not args.tty:
         request.timeout = DEFAULT_TIMEOUT

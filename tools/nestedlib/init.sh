@@ -61,13 +61,29 @@ input() {
 	done
 }
 
+# shorten FILE: of one that is too long to be collected, both ends; $short is what to send
+shorten() {
+	short=$1
+	size=$(stat -c %s "$1")
+	[ -n "$COLLECT_MOST" ] && [ "$size" -gt "$COLLECT_MOST" ] || return
+	half=$((COLLECT_MOST / 2))
+	tell "short $size $half $1"
+	short=/run/short
+	{
+		head -c $half "$1"
+		printf '\n[nested: %s bytes are left out here, of %s]\n' $((size - 2 * half)) "$size"
+		tail -c $half "$1"
+	} >$short
+}
+
 finish() {
 	for i in $COLLECT; do
 		eval "path=\$COLLECT_$i ours=\$OURS_$i"
 		if [ -n "$ours" ] && [ -f "$path" ] && [ ! "$path" -nt /run/old ]; then
 			tell "same $i"
 		elif [ -f "$path" ]; then
-			send "file $i" "$path"
+			shorten "$path"
+			send "file $i" "$short"
 		else
 			tell "nofile $i"
 		fi

@@ -40,6 +40,7 @@ from .common import (
     say,
 )
 from .initramfs import Archive
+from .kept import MIB, Kept
 from .terminal import Terminal
 
 PR_SET_PDEATHSIG = 1
@@ -49,6 +50,11 @@ BOOT_PATIENCE = 90  # seconds; usual are 2, and 20 when instructions are counted
 # Standard input is handed over in portions, and the next one only when the machine asks
 # for it.  The largest is a fraction of what the kernel's serial line can hold for us.
 INPUT_PORTION = 16384
+# Whoever floods a line in there floods nobody's memory out here: of so much the first half is
+# kept and the last.  A kernel's own buffer is smaller than that.
+CONSOLE_MOST = 8 * MIB
+# A line of the control line is words of ours, and short.
+CONTROL_MOST = 65536
 # Seconds without a word from the machine, after which we don't wait for it to end well.
 LEAVE_PATIENCE = 20
 
@@ -90,6 +96,7 @@ class Request:
     files = ()  # (path here, path in the machine)
     log = None
     collect = ()  # (path in the machine, path here)
+    collect_most = None  # bytes of each; of more than that only both ends come out
     monitor = None
     append = ""
     module = True  # True: ours; None: none; or a path
@@ -170,10 +177,10 @@ class Machine:
         self.request = request
         self.nonce = os.urandom(8).hex()
         self.qemu = None
-        self.console = bytearray()  # the kernel's messages on ttyS0
-        self.qemu_says = bytearray()
+        self.console = Kept(CONSOLE_MOST)  # the kernel's messages on ttyS0
+        self.qemu_says = Kept(MIB)
         self.control = bytearray()
-        self.wanted = None  # (kind, bytes still to come) on the control line
+        self.wanted = None  # (kind, bytes still to come, Kept) on the control line
         self.status = None
         self.insmod_error = None
         self.rmmod_error = None
@@ -260,6 +267,7 @@ class Machine:
             "WANT_LOG": "yes" if request.log else "",
             "ROWS": str(rows),
             "COLS": str(cols),
+            "COLLECT_MOST": "" if request.collect_most is None else str(request.collect_most),
             "COLLECT": " ".join(str(i) for i in range(len(request.collect))),
         }
         for i, (there, _) in enumerate(request.collect):
@@ -420,7 +428,7 @@ class Machine:
         self.deadline = time.monotonic() + request.timeout if request.timeout else None
         boot_deadline = time.monotonic() + BOOT_PATIENCE
 
-        sinks = {console: self.console.extend, command: out_to(1), errors: out_to(2)}
+        sinks = {console: self.console.add, command: out_to(1), errors: out_to(2)}
         while True:
             ends = [d for d in (self.deadline, None if self.booted else boot_deadline) if d is not None]
             events = selector.select(max(0, min(ends) - time.monotonic()) if ends else None)
@@ -467,7 +475,7 @@ class Machine:
                 elif key.data == "qemu":
                     data = self.qemu.stderr.read()
                     if data:
-                        self.qemu_says.extend(data)
+                        self.qemu_says.add(data)
                     elif data is not None:
                         selector.unregister(self.qemu.stderr)
                 elif key.data == "serial":
@@ -561,14 +569,19 @@ class Machine:
         self.control.extend(data)
         while True:
             if self.wanted:
-                kind, size = self.wanted
-                if len(self.control) < size:
+                kind, left, kept = self.wanted
+                piece = self.control[:left]
+                del self.control[:left]
+                kept.add(piece)
+                self.wanted = (kind, left - len(piece), kept)
+                if len(piece) < left:
                     return
-                self.deliver(kind, bytes(self.control[:size]))
-                del self.control[:size]
                 self.wanted = None
+                self.deliver(kind, kept)
             line, newline, _ = self.control.partition(b"\n")
             if not newline:
+                if len(line) > CONTROL_MOST:
+                    self.control.clear()  # not ours
                 return
             del self.control[: len(line) + 1]
             words = line.decode("utf-8", "replace").split(" ")
@@ -588,7 +601,12 @@ class Machine:
         elif word == "rmmod":
             self.rmmod_error = None if rest == ["ok"] else " ".join(rest)
         elif word == "file":
-            self.wanted = (int(rest[0]), int(rest[1]))
+            most = self.request.collect_most
+            self.wanted = (int(rest[0]), max(0, int(rest[1])),
+                           Kept(most and most + 200))  # it was cut in there, unless that lies
+        elif word == "short":
+            say("%s has %s bytes; only the first and the last %s are kept"
+                % (" ".join(rest[2:]), rest[0], rest[1]))
         elif word == "nofile":
             self.missing.append(int(rest[0]))
             self.settled.add(int(rest[0]))
@@ -599,7 +617,7 @@ class Machine:
         elif word == "ready":  # from now on the command may write
             self.started = True
         elif word == "log":
-            self.wanted = ("log", int(rest[0]))
+            self.wanted = ("log", max(0, int(rest[0])), Kept(CONSOLE_MOST))
         elif word == "complaint":
             self.complaint = int(rest[0])
         elif word == "more":
@@ -611,10 +629,13 @@ class Machine:
         if kind == "log":
             self.log = data
             return
-        path = self.request.collect[kind][1]
+        there, path = self.request.collect[kind]
         self.settled.add(kind)
+        if data.left_out:
+            say("%s has %d bytes; only the first and the last %d are kept"
+                % (there, data.total, data.half))
         try:
-            replace_file(path, data)
+            replace_file(path, bytes(data))
         except OSError as e:
             say("can't write %s: %s; it is as it was" % (path, e.strerror))
             self.status = self.status or EXIT_MACHINE
@@ -654,7 +675,7 @@ class Machine:
     def write_log(self):
         """--log FILE: the dmesg if the machine lived to send it, else its console."""
         text = bytes(self.log if self.log is not None else self.console)
-        if self.qemu_says and self.log is None:
+        if self.qemu_says.total and self.log is None:
             text += b"\n[qemu] " + bytes(self.qemu_says)
         if self.request.log:
             try:
@@ -668,7 +689,8 @@ class Machine:
         text = bytes(log or b"")
         report = oops.explain(text.decode("utf-8", "replace"), self.module)
         if not report:
-            self.show_tail(text + (b"\n[qemu] " + bytes(self.qemu_says) if self.qemu_says else b""))
+            self.show_tail(text + (b"\n[qemu] " + bytes(self.qemu_says)
+                           if self.qemu_says.total else b""))
             return
         self.request.report = report
         say(report.sentence)
