@@ -38,6 +38,8 @@ HARMLESS = [
                r"WARNING: (Spectre|MDS|.*microcode)", re.I),
     # Prints its configuration: "NMI watchdog: Enabled", "lockdep" in a list of options.
     re.compile(r"NMI watchdog: (Enabled|Perf)"),
+    # How patient RCU is, since we say so on the command line.
+    re.compile(r"RCU CPU stall warnings timeout set to"),
     # Kernel command line and the list of it, which may name anything.
     re.compile(r"Command line:|Kernel command line:"),
 ]
