@@ -38,6 +38,8 @@ class LabError(Exception):
 
 
 class Record:
+    overlay = None      # of a test: the folder that brought it, if one did
+
     """The values of one JSON object, as attributes; unknown and missing keys are errors."""
 
     def __init__(self, where, keys, values):
@@ -98,11 +100,16 @@ class Lab(Record):
             raise LabError("%s: %s" % (path, error))
         for key, values in (more.programs or {}).items():
             values = dict(values)
+            # Files that the overlay brings, beside those of the tree.
+            for name in [values.get("source", "")] + values.get("needs", []):
+                if name.startswith("tests/") and not os.path.isfile(os.path.join(folder, name)):
+                    raise LabError("%s: program %s: there is no file %s in %s"
+                                   % (path, key, name, folder))
             if "source" in values:
                 values["source"] = os.path.join(folder, values["source"])
-            # A file that the overlay brings, beside those of the tree.
-            values["needs"] = [os.path.join(folder, n) if n.startswith("tests/") else n
-                               for n in values.get("needs", [])]
+            if "needs" in values:
+                values["needs"] = [os.path.join(folder, n) if n.startswith("tests/") else n
+                                   for n in values["needs"]]
             if key in self.programs:
                 raise LabError("%s: program %s is there already" % (path, key))
             self.programs[key] = values
@@ -137,6 +144,7 @@ class Lab(Record):
             e.tests.append(Record(path, TEST_KEYS, {
                 "test": t.test, "points": t.points, "hint": t.hint or giver[0].hint,
                 "expect": t.expect, "of": t.of, "notices": t.notices, "hidden": seen}))
+            e.tests[-1].overlay = folder
             if t.notices not in [m.name for m in e.mutants] and e.mutants:
                 raise LabError("%s: %s is to notice mutant '%s'; expected one of %s" % (
                     path, t.test, t.notices, ", ".join(m.name for m in e.mutants)))
@@ -217,6 +225,10 @@ def overlays(number, top=TOP):
             raise LabError("HIDDEN=%s: expected a folder with lab%d/hidden.json or others"
                            % (outside, number))
         found.append(os.path.join(outside, "lab%d" % number))
+        if os.path.exists(os.path.join(found[-1], "hosts.json")) and \
+                not os.path.exists(os.path.join(found[-1], "hidden.json")):
+            raise LabError("%s/hosts.json: there is no hidden.json beside it; expected one with a "
+                           "test redteam/NAME for each Host" % found[-1])
     return [f for f in found if os.path.exists(os.path.join(f, "hidden.json"))]
 
 

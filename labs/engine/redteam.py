@@ -10,7 +10,8 @@ at places that are drawn by lot, stands the good one, again and again; a Guest t
 not end on it in always the same way gets nothing at all.
 
 The bad Hosts are one line apart from the good one: hidden/hosts.json, for staff only.  Some
-of them are in a handout, compiled (labs/lab11/hosts), to practise on.
+of them are in a handout, compiled (labs/lab11/hosts), to practise on.  An instructor's overlay
+(HIDDEN) may bring more of them, in a hosts.json of its own.
 """
 
 import concurrent.futures
@@ -29,11 +30,12 @@ import time
 
 from . import sandbox
 from .compose import put
-from .labs import BUILD, TOP, LabError, read_text
+from .labs import BUILD, TOP, LabError, Record, read_text
 from .outcome import ERROR, FAIL, PASS, SKIP, Verdict
 
 PREFIX = "redteam/"
 SOURCES = ("host", "switcher", "include")
+HOST_KEYS = {"name": 1, "file": 1, "from": 1, "to": 1}
 BEATS = 30
 HUNG = "the machine hung"
 STUCK = "lg.ko could not be removed any more"
@@ -58,10 +60,36 @@ class Hosts:
     def __init__(self, lab):
         self.lab = lab
         self.given = os.path.join(lab.folder, "hosts")
-        self.broken = {}
-        path = os.path.join(lab.folder, "hidden", "hosts.json")
-        if os.path.exists(path):
-            self.broken = {h["name"]: h for h in json.loads(read_text(path))}
+        self.broken, self.where = {}, {}
+        for folder in [os.path.join(lab.folder, "hidden")] + lab.folders[1:]:
+            path = os.path.join(folder, "hosts.json")
+            if os.path.exists(path) and path not in self.where.values():
+                self.read(path)
+
+    def read(self, path):
+        """The course's hosts.json, or an overlay's."""
+        try:
+            hosts = json.loads(read_text(path))
+        except ValueError as error:
+            raise LabError("%s: %s" % (path, error))
+        if not isinstance(hosts, list):
+            raise LabError("%s: expected a list of Hosts, got %.40r" % (path, hosts))
+        for number, host in enumerate(hosts, 1):
+            h = Record("%s: Host %d" % (path, number), HOST_KEYS, host)
+            for key in HOST_KEYS:
+                if not isinstance(host[key], str):
+                    raise LabError("%s: '%s' is %r; expected a text" % (h.where, key, host[key]))
+            if h.name == "good" or not re.fullmatch(r"[a-z][a-z0-9-]*", h.name):
+                raise LabError("%s: '%s': expected a name of small letters, not 'good'"
+                               % (path, h.name))
+            if h.name in self.broken:
+                raise LabError("%s: Host %s is there already, in %s"
+                               % (path, h.name, self.where[h.name]))
+            if h.file != os.path.normpath(h.file) or h.file.split("/")[0] not in SOURCES or \
+                    not os.path.isfile(os.path.join(TOP, h.file)):
+                raise LabError("%s: %s: there is no file %s; expected one of %s" % (
+                    path, h.name, h.file, ", ".join(p + "/..." for p in SOURCES)))
+            self.broken[h.name], self.where[h.name] = host, path
 
     def names(self):
         if self.broken:
@@ -91,23 +119,25 @@ class Hosts:
         host = self.broken.get(name)
         if host and host["file"] == path:
             if text.count(host["from"]) != 1:
-                raise LabError("hosts.json: %s: its 'from' is %d times in %s; expected once"
-                               % (name, text.count(host["from"]), path))
+                raise LabError("%s: %s: its 'from' is %d times in %s; expected once"
+                               % (self.where[name], name, text.count(host["from"]), path))
             text = text.replace(host["from"], host["to"])
         return text
 
     def check(self):
         """Each mistake finds its line, and each Host has its test."""
+        if not self.broken and os.path.isdir(self.given):
+            return                  # a handout, which has them compiled
         for name, host in sorted(self.broken.items()):
-            if name == "good" or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-                raise LabError("hosts.json: '%s': expected a name of small letters, not 'good'"
-                               % name)
             self.text(name, host["file"])
         tested = {t.test[len(PREFIX):] for e in self.lab.exercises for t in e.tests
                   if is_redteam(t.test)}
-        if tested != set(self.broken):
-            raise LabError("hosts.json and the tests of %s differ: %s" % (
-                self.lab.where, ", ".join(sorted(tested ^ set(self.broken)))))
+        for name in sorted(set(self.broken) - tested):
+            raise LabError("%s: Host %s has no test; expected %s%s in lab.json, or in a hidden.json"
+                           % (self.where[name], name, PREFIX, name))
+        for name in sorted(tested - set(self.broken)):
+            raise LabError("%s: test %s%s: there is no such Host in hosts.json; expected one of %s"
+                           % (self.lab.where, PREFIX, name, ", ".join(sorted(self.broken))))
 
     def build(self, name):
         """One lg.ko, kept by the hash of its sources.  One folder for all: little is rebuilt."""
@@ -143,8 +173,8 @@ class Hosts:
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             built = os.path.join(work, "build", "host", release(kdir), "lg.ko")
             if p.returncode or not os.path.exists(built):
-                raise LabError("hosts.json: %s does not build: %s" % (
-                    name, p.stdout.decode("utf-8", "replace")[-600:]))
+                raise LabError("%s: %s does not build: %s" % (
+                    self.where.get(name, "hosts.json"), name, p.stdout.decode("utf-8", "replace")[-600:]))
             subprocess.run(["strip", "--strip-debug", "-o", kept + ".new", built], check=True)
             os.replace(kept + ".new", kept)
         return kept

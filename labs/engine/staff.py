@@ -30,8 +30,8 @@ apt-get update
 tools/setup           # make, to begin with
 make host placed inmates
 # Is the grader right, on this machine?
-labs/lab prove %(lab)d --runs 1
-labs/lab mutants %(lab)d --no-guests
+%(hidden)slabs/lab prove %(lab)d --runs 1
+%(hidden)slabs/lab mutants %(lab)d --no-guests
 chmod -R go-rwx .
 chmod go+x . build
 chmod -R go+rX build/kernels

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Lab 11: what students may hand in as a Guest, how points are capped, who leads the class."""
 
+import json
 import os
 import re
 import subprocess
@@ -49,7 +50,7 @@ def labs_mastery(wanted):
             results.append(same("%s/guest/%s" % (prefix, name), (why in got if why else not got) and
                                 os.path.exists(to) == (not why), "it said '%s'" % got))
     return (results + handed_out(prefix) + cap(prefix) + board(prefix) + by_another_name(prefix)
-            + judges(prefix))
+            + overlays(prefix) + judges(prefix))
 
 
 def handed_out(prefix):
@@ -77,6 +78,113 @@ def handed_out(prefix):
         results.append(same(prefix + "/known there", hosts.names() == sorted(
             t[8:] for t in shown), str(hosts.names())))
     return results
+
+
+# An instructor's own Host, and its test.
+HOST = {"name": "sleepy-owl", "file": "host/interrupts.c", "from": "lg->irqs_seen &= ~bit;",
+        "to": ";"}
+TEST = {"exercise": "11.3", "test": "redteam/sleepy-owl", "takes": "redteam/long-house",
+        "points": 0.25, "notices": "innocent", "expect": "on this Host something is different"}
+
+
+def changed(**new):
+    """That Host, but for some keys; None: without it."""
+    return {k: v for k, v in dict(HOST, **new).items() if v is not None}
+
+
+OVERLAYS = [
+    # name, hosts.json (a text: as it is), hidden.json or its tests, what is said or None
+    ("one Host more", [HOST], [TEST], None),
+    ("no JSON", "[{", [TEST], "hosts.json: Expecting"),
+    ("no list", {}, [TEST], "expected a list of Hosts, got {}"),
+    ("no object", [7], [TEST], "Host 1: expected an object, got 7"),
+    ("a key is missing", [changed(to=None)], [TEST], "Host 1: 'to' is missing"),
+    ("a key too many", [changed(why="so")], [TEST], "unknown key 'why'; expected one of"),
+    ("a number", [changed(to=0)], [TEST], "'to' is 0; expected a text"),
+    ("no such file", [changed(file="host/owls.c")], [TEST],
+     "sleepy-owl: there is no file host/owls.c; expected one of host/..., switcher/..."),
+    ("a folder", [changed(file="host")], [TEST], "there is no file host; expected"),
+    ("a way out", [changed(file="host/../launcher/cable.c")], [TEST],
+     "there is no file host/../launcher/cable.c"),
+    ("not the Host's", [changed(file="launcher/cable.c")], [TEST],
+     "there is no file launcher/cable.c; expected one of host/..., switcher/..."),
+    ("no such line", [changed(**{"from": "owls &= ~bit;"})], [TEST],
+     "sleepy-owl: its 'from' is 0 times in host/interrupts.c; expected once"),
+    ("many such lines", [changed(**{"from": "return"})], [TEST], "expected once"),
+    ("twice", [HOST, HOST], [TEST], "Host sleepy-owl is there already, in "),
+    ("the course's name", [changed(name="long-house")], [TEST],
+     "Host long-house is there already, in "),
+    ("good", [changed(name="good")], [TEST], "'good': expected a name of small letters"),
+    ("a path for a name", [changed(name="../owl")], [TEST], "expected a name of small"),
+    ("a Host without a test", [HOST, changed(name="blind-owl")], [TEST],
+     "Host blind-owl has no test; expected redteam/blind-owl"),
+    ("a test without a Host", [], [TEST],
+     "test redteam/sleepy-owl: there is no such Host in hosts.json"),
+    ("no tests at all", [HOST], None, "hosts.json: there is no hidden.json beside it"),
+    # What else a hidden.json may name.
+    ("no source", [HOST], {"tests": [TEST], "programs": {"host/owl": {"source": "tests/owl.c"}}},
+     "program host/owl: there is no file tests/owl.c in "),
+    ("no such need", [HOST], {"tests": [TEST], "programs": {"host/owl": {
+        "needs": ["traps", "tests/owl.c"]}}}, "program host/owl: there is no file tests/owl.c"),
+    ("no rules", [HOST], {"tests": [TEST], "rules": "owls.py"}, "'rules' names owls.py, which"),
+    ("no stand", [HOST], {"tests": [TEST], "stand": "tests/owl.c"}, "'stand' names tests/owl.c"),
+]
+
+
+def overlays(prefix):
+    """HIDDEN brings bad Hosts of its own; and what is wrong with them is said in one line."""
+    results = []
+    for name, hosts, tests, want in OVERLAYS:
+        with tempfile.TemporaryDirectory(prefix="lg-overlay-") as folder:
+            place = os.path.join(folder, "lab11")
+            os.makedirs(place)
+            for file, values in (("hosts.json", hosts), ("hidden.json", {
+                    "tests": tests} if isinstance(tests, list) else tests)):
+                if values is not None:
+                    with open(os.path.join(place, file), "w", encoding="utf-8") as f:
+                        f.write(values if isinstance(values, str) else json.dumps(values))
+            # Some as a person sees it; most without a process for each.
+            if name in ("one Host more", "no such file", "no tests at all"):
+                p = subprocess.run([os.path.join(TOP, "labs", "lab"), "markers"], timeout=100,
+                                   env=dict(os.environ, HIDDEN=folder), stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+                status, said = p.returncode, p.stdout.decode()
+            else:
+                status, said = checked(place)
+            why = ""
+            if status != (2 if want else 0) or said.count("\n") != 1 or \
+                    (want or ", 0 problems") not in said:
+                why = "status %d: %s" % (status, said)
+            elif not want:
+                why = joined(place)
+            results.append(same("%s/overlay/%s" % (prefix, name), not why, why))
+    return results
+
+
+def checked(place):
+    """What `labs/lab markers` does with an overlay's folder.  -> (status, what it says)"""
+    from engine import labs, redteam
+    try:
+        lab = labs.load(11, hidden=True)
+        lab.add_hidden(place)
+        redteam.Hosts(lab).check()
+    except labs.LabError as error:
+        return 2, "labs: %s\n" % error
+    return 0, "it was content\n"
+
+
+def joined(place):
+    """That one Host stands beside the course's, and students do not know it.  -> why not"""
+    from engine import labs, redteam
+    lab = labs.load(11, hidden=True)
+    lab.add_hidden(place)
+    hosts, theirs = redteam.Hosts(lab), redteam.Hosts(labs.load(11)).names()
+    own = hosts.text(HOST["name"], HOST["file"])
+    if HOST["name"] not in hosts.names() or "long-house" not in hosts.names():
+        return "Hosts %s" % hosts.names()
+    if HOST["from"] in own or HOST["from"] not in hosts.text("long-house", HOST["file"]):
+        return "its mistake is not in it, or in another one"
+    return "students know it" if HOST["name"] in theirs else ""
 
 
 def cap(prefix):
