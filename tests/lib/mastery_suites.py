@@ -81,8 +81,8 @@ def handed_out(prefix):
 
 
 # An instructor's own Host, and its test.
-HOST = {"name": "sleepy-owl", "file": "host/interrupts.c", "from": "lg->irqs_seen &= ~bit;",
-        "to": ";"}
+HOST = {"name": "sleepy-owl", "file": "host/device.c", "from": "s->irq_pending = lg->irqs;",
+        "to": "s->irq_pending = 0;"}
 TEST = {"exercise": "11.3", "test": "redteam/sleepy-owl", "takes": "redteam/long-house",
         "points": 0.25, "notices": "innocent", "expect": "on this Host something is different"}
 
@@ -108,8 +108,8 @@ OVERLAYS = [
      "there is no file host/../launcher/cable.c"),
     ("not the Host's", [changed(file="launcher/cable.c")], [TEST],
      "there is no file launcher/cable.c; expected one of host/..., switcher/..."),
-    ("no such line", [changed(**{"from": "owls &= ~bit;"})], [TEST],
-     "sleepy-owl: its 'from' is 0 times in host/interrupts.c; expected once"),
+    ("no such line", [changed(**{"from": "s->owls = 7;"})], [TEST],
+     "sleepy-owl: its 'from' is 0 times in host/device.c; expected once"),
     ("many such lines", [changed(**{"from": "return"})], [TEST], "expected once"),
     ("twice", [HOST, HOST], [TEST], "Host sleepy-owl is there already, in "),
     ("the course's name", [changed(name="long-house")], [TEST],
