@@ -13,9 +13,9 @@ def ask(seed):
     field, at = r.choice([("ecx", 40), ("edx", 36), ("cs", 60), ("eflags", 64), ("ds", 12)])
     return [
         ("2.a", """
-trap_set_gate() is called with a handler at %#x, a %s gate and DPL %d. Which high word does the
+trap_set_gate() is called with a handler at %#x, %s gate and DPL %d. Which high word does the
 Host get, in hexadecimal?
-""" % (offset, "trap" if trap else "interrupt", dpl),
+""" % (offset, "a trap" if trap else "an interrupt", dpl),
          (offset & 0xffff0000) | 0x8000 | dpl << 13 | (0xf if trap else 0xe) << 8),
         ("2.b", """
 A process has %d writable pages and %d read-only ones, and forks. Later another one with %d

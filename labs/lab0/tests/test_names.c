@@ -57,6 +57,17 @@ static void switcher(void **state)
 #define RING1	0x61u
 #define RING3	0x73u
 
+static const char *class_name(enum exit_class class)
+{
+	static const char *const name[] = {
+		[EXIT_USER] = "EXIT_USER", [EXIT_KERNEL] = "EXIT_KERNEL",
+		[EXIT_HYPERCALL] = "EXIT_HYPERCALL", [EXIT_INTERRUPT] = "EXIT_INTERRUPT",
+		[EXIT_SWITCHER] = "EXIT_SWITCHER",
+	};
+
+	return class < EXIT_CLASSES ? name[class] : "no class at all";
+}
+
 static void classes(void **state)
 {
 	static const struct { uint32_t cs, vector; enum exit_class want; } row[] = {
@@ -77,8 +88,9 @@ static void classes(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++)
 		if (exit_class(row[i].cs, row[i].vector) != row[i].want)
-			fail_msg("cs %#x, vector %#x: class %d, expected %d", row[i].cs,
-				 row[i].vector, exit_class(row[i].cs, row[i].vector), row[i].want);
+			fail_msg("cs %#x, vector %#x: %s, expected %s", row[i].cs, row[i].vector,
+				 class_name(exit_class(row[i].cs, row[i].vector)),
+				 class_name(row[i].want));
 }
 
 /* Only the lowest two bits of cs tell the ring; the rest names a descriptor. */
@@ -89,8 +101,8 @@ static void any_selector(void **state)
 		enum exit_class want = (cs & 3) == 3 ? EXIT_USER : EXIT_KERNEL;
 
 		if (exit_class(cs, 14) != want)
-			fail_msg("cs %#x, vector 14: class %d, expected %d", cs,
-				 exit_class(cs, 14), want);
+			fail_msg("cs %#x, vector 14: %s, expected %s", cs,
+				 class_name(exit_class(cs, 14)), class_name(want));
 	}
 }
 

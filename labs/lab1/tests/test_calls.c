@@ -27,6 +27,8 @@ static void begin(void (*now)(struct regs *r))
 	guest_on_int = host;
 }
 
+#define UNTOUCHED 0xb0b0b0b0u
+
 static void one_call(u32 number, u32 arg1)
 {
 	if (count != 1)
@@ -34,8 +36,9 @@ static void one_call(u32 number, u32 arg1)
 	if (seen[0].eax != number)
 		fail_msg("hypercall number %u, expected %u", seen[0].eax, number);
 	if (seen[0].ebx != arg1)
-		fail_msg("the argument was 0x%x, expected 0x%x%s", seen[0].ebx, arg1,
-			 seen[0].ebx == arg1 + KERNEL_BASE ? ": that is the virtual address" : "");
+		fail_msg("ebx, the argument, was 0x%x, expected 0x%x%s", seen[0].ebx, arg1,
+			 seen[0].ebx == arg1 + KERNEL_BASE ? ": that is the virtual address" :
+			 seen[0].ebx == UNTOUCHED ? ": that was in it before" : "");
 }
 
 /* Both are called by assembly, which only wants them to come back. */
@@ -54,7 +57,7 @@ static void first_call(void **state)
 {
 	(void)state;
 	begin(NULL);
-	from_assembly("lguest_first", 0xb0b0b0b0);
+	from_assembly("lguest_first", UNTOUCHED);
 	one_call(LHCALL_LGUEST_INIT, guest_symbol("lguest_data") - KERNEL_BASE);
 }
 

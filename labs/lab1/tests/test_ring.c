@@ -61,9 +61,14 @@ static void step(struct regs *r)
 static u32 call(const char *name)
 {
 	struct hcall_args a = {LHCALL_SET_PTE, random32(), random32(), random32(), random32()};
+	u32 at = GUEST(u32, "ring_position"), result;
 
 	asked[asked_count++] = a;
-	return guest_call(name, 5, a.number, a.arg1, a.arg2, a.arg3, a.arg4) & 0xff;
+	result = guest_call(name, 5, a.number, a.arg1, a.arg2, a.arg3, a.arg4) & 0xff;
+	if (GUEST(u32, "ring_position") >= LHCALL_RING_SIZE)
+		fail_msg("ring_position was %u and became %u: the slots are 0 to %u", at,
+			 GUEST(u32, "ring_position"), LHCALL_RING_SIZE - 1);
+	return result;
 }
 
 static void same_order(u32 count)

@@ -92,8 +92,8 @@ SELFTEST(interrupted, "lguest/an interrupt changes no register")
 /*:*/
 /*G:675 Around the ring
  *
- * Sixty-four slots, filled from every starting point, so that each batch crosses the
- * seam between 63 and 0 somewhere else.  Order is seen through a descriptor: each
+ * All slots, filled from every starting point, so that each batch crosses the seam
+ * between the last and the first somewhere else.  Order is seen through a descriptor: each
  * call loads the same GDT entry with another limit, `lsl` reads the limit back, and
  * the last call must win.
  */
@@ -137,7 +137,7 @@ SELFTEST(ring_order, "ring/order, at every starting point")
 	return why;
 }
 
-SELFTEST(ring_full, "ring/sixty-four calls, and not one more")
+SELFTEST(ring_full, "ring/as many calls as it has slots, and not one more")
 {
 	u32 round, i;
 	const char *why = NULL;
@@ -145,7 +145,7 @@ SELFTEST(ring_full, "ring/sixty-four calls, and not one more")
 	for (round = 0; round < 3 && !why; round++) {
 		for (i = 0; i < LHCALL_RING_SIZE; i++)
 			CHECK(push_limit(0x100 + i), "full after %u", i);
-		CHECK(!push_limit(0x999), "room for a 65th");
+		CHECK(!push_limit(0x999), "room for one more");
 		/* A direct call comes after everything that waits. */
 		hypercall(LHCALL_LOAD_GDT_ENTRY, TEST_ENTRY, 0x777, 0x0040b300, 0);
 		CHECK_EQUAL(read_limit(TEST_ENTRY * 8 + 1), 0x777);
