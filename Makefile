@@ -83,7 +83,8 @@ launcher teachos: ready composed
 	@$(LOCK) $(MAKE) -sqC $(SOURCES)/$@ BUILD=$(BUILD) >/dev/null 2>&1 || \
 		$(LOCK) $(MAKE) -C $(SOURCES)/$@ BUILD=$(BUILD)
 
-composed: ready
+# The reference's objects belong to one kernel, so the kernel has to be there to be asked.
+composed: $(if $(filter $(SOURCES),$(CURDIR)),ready,kernel)
 	@[ $(SOURCES) = $(CURDIR) ] || labs/lab compose
 
 # The two names that are typed in labs/.

@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from . import compose, hints, labs, markers, questions, sandbox, submission, unit
+from . import compose, guests, hints, labs, markers, questions, sandbox, submission, unit
 from . import grade as grading
 from .labs import BUILD, TOP, LabError
 from .tree import Tree
@@ -93,6 +93,16 @@ def do_compose(o):
                     ("module", "launcher", "teachos"), student)
     if o.lab is not None:
         print(sentence)
+    return 0
+
+
+def do_inmates(o):
+    """The Guests of a lab that its sheet and its questions want to be run."""
+    lab = the_lab(o.lab)
+    folder = os.path.join(lab.folder, "inmates")
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if name.endswith(".asm"):
+            guests.inmate(lab, name[:-len(".asm")])
     return 0
 
 
@@ -365,6 +375,7 @@ def main(arguments):
     p.add_argument("--launcher", metavar="FILE", help="this Launcher")
     p.add_argument("--kernel", metavar="FILE", help="this bzImage")
     command("submit", do_submit, "pack a lab, and check the packet", True)
+    command("inmates", do_inmates, "builds the lab's own Guests", True)
     command("has", do_has, "status 0 if a lab has exercises", True)
     command("markers", do_markers, "are all markers and manifests in order?")
     command("sandbox", lambda o: print("%s: %s" % (sandbox.level(), sandbox.describe())) or 0,
@@ -409,7 +420,7 @@ def main(arguments):
     o.words = list(arguments)
     try:
         return o.run(o)
-    except (LabError, markers.MarkerError) as error:
+    except (LabError, markers.MarkerError, guests.Broken) as error:
         print("labs: %s" % error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -316,8 +316,8 @@ def screen(report, units_only=False):
                                                                          lab.points)),
                                          time.time() - report.begun, report.seed))
     if report.errors:
-        print("%d tests could not be carried out (ERROR). That is not your fault, and costs "
-              "nothing: try again." % len(report.errors))
+        print("%d test%s could not be carried out (ERROR). That is not your fault, and costs "
+              "nothing: try again." % (len(report.errors), "s"[:len(report.errors) != 1]))
     if sandbox.level() == "limits":
         print("(sandbox: %s)" % sandbox.describe())
 

@@ -96,6 +96,11 @@ def show(code, say=print):
                 say("hints: %s" % ", ".join(sorted(h for h in lab.hints
                                                    if h.startswith(e.id + "-"))))
                 return 0
+    of = [(e, sorted(h for h in lab.hints if h.startswith(e.id + "-")))
+          for lab in all_labs for e in lab.exercises if e.id == code.partition("-")[0]]
+    for e, mine in of:
+        raise LabError("there is no hint '%s'; those of exercise %s: %s; its contract: make hint %s"
+                       % (code, e.id, ", ".join(mine), e.id))
     codes = sorted([h for lab in all_labs for h in lab.hints] + list(known))
     import difflib
     near = difflib.get_close_matches(code, codes, 3, 0.4)
@@ -114,7 +119,7 @@ def progress(tree, results, say=print):
             score = "%g of %g points" % (last["score"], lab.points)
             total += last["score"]
         most += lab.points
-        say("lab %-2d  %-34s %s" % (lab.lab, lab.title, score))
+        say("lab %-2d  %-38s %s" % (lab.lab, lab.title, score))
         tests = (last or {}).get("tests", [])
         for e in lab.exercises:
             mine = [t for t in tests if t["name"].startswith(e.id + " ")]
@@ -123,7 +128,7 @@ def progress(tree, results, say=print):
             if mine and state == "begun":
                 good = sum(1 for t in mine if t["status"] == "passed")
                 state = "done" if good == len(mine) else "%d of %d tests" % (good, len(mine))
-            say("   %-5s %-32s %s%s" % (e.id, e.name, state,
+            say("   %-5s %-37s %s%s" % (e.id, e.name, state,
                                        "; %d hint%s" % (steps, "" if steps == 1 else "s")
                                        if steps else ""))
     say("\n%g of %g points" % (round(total, 3), round(most, 3)))

@@ -93,8 +93,9 @@ def parse(text, path, known=None):
 
 def splice(text, path, replacements, sync=False):
     """
-    The text with the regions of `replacements` ({exercise: text}) replaced.  sync: tell the
-    compiler or NASM where the original went on, so that its messages have the right lines.
+    The text with the regions of `replacements` ({exercise: text}) replaced.  sync: what comes
+    after one has the line number that it had, in the messages of the compiler or of NASM; if
+    it can be, by empty lines, as then the lines that they quote are the right ones, too.
     """
     lines = text.splitlines(keepends=True)
     for region in reversed(parse(text, path)):
@@ -102,7 +103,10 @@ def splice(text, path, replacements, sync=False):
         if new is not None:
             if new and not new.endswith("\n"):
                 new += "\n"
-            if sync and path.endswith((".c", ".h")):
+            short = region.end - 1 - region.begin - new.count("\n")
+            if sync and short >= 0:
+                new += "\n" * short
+            elif sync and path.endswith((".c", ".h")):
                 new += '#line %d "%s"\n' % (region.end, path)
             elif sync and path.endswith(".asm"):
                 # NASM counts from the line that says so.

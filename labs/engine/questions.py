@@ -111,5 +111,8 @@ def judge(lab, text, tree, seed=None):
             right = digest(seed, q["id"], as_number(answer)) == known.get(q["id"])
             a.points = a.most if right else 0
             a.said = "right" if right else "'%s' is not it" % answer[:60]
+            if not right and not all(as_number(w).lstrip("-").isdigit()
+                                     for w in normal(answer).split()):
+                a.said += ", and no number: those are written 20, or 0x14"
         asked.append(a)
     return asked

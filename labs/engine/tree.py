@@ -19,6 +19,11 @@ from .labs import TOP, LabError, known_exercises, read_text
 # What is built more than once: TeachOS's two kernels.
 FLAVOURS = {"teachos": ("2level", "pae")}
 
+# A function without its caller, and one that was static in the student's file: the compiler
+# would complain of both, and neither is the student's doing.
+QUIET = "".join('_Pragma("GCC diagnostic ignored \\"-W%s\\"") ' % w
+                for w in ("unused-function", "missing-prototypes"))
+
 
 def declaration(path, text, name):
     """
@@ -124,7 +129,10 @@ class Tree:
                 text = self.index["exercises"][exercise.id]["declaration"]
                 new[exercise.id] = text + "\n"
                 objects += self.objects_for(exercise, flavour)
-        return markers.splice(self.text(path), path, new, sync=True), objects
+        text = markers.splice(self.text(path), path, new, sync=True)
+        if self.is_handout and new and path.endswith(".c"):
+            text = QUIET + text     # on the first line: the numbers stay
+        return text, objects
 
     def callable(self, exercise, text):
         """In a handout the reference's objects call it, so it cannot be static."""
@@ -153,5 +161,6 @@ class Tree:
     def student_file(self, exercise, text, flavour="unit"):
         """-> (text, objects): for a program with one region of the student's."""
         composed, objects = self.with_reference(exercise.file, {exercise.id: text}, flavour)
-        line = "%%line 0 %s\n" if exercise.file.endswith(".asm") else '#line 1 "%s"\n'
-        return line % exercise.file + composed, objects
+        if exercise.file.endswith(".asm"):
+            composed = "%%line 0 %s\n" % exercise.file + composed
+        return composed, objects

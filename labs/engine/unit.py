@@ -29,7 +29,9 @@ from .outcome import ERROR, FAIL, PASS, TIMEOUT, Verdict
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all",
             "-fno-omit-frame-pointer"]
 # -g1: lines, which sanitizers name; variables cost a fifth of the compiler's time, and nobody asks.
-COMMON = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-g1", "-pthread"]
+# A function that is nowhere is better said by the compiler than by the linker, or by a crash.
+DECLARED = "-Werror=implicit-function-declaration"
+COMMON = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", DECLARED, "-O1", "-g1", "-pthread"]
 FRAMES = {
     "host": {"tests": "tests/unit/host", "source": "host",
              "folders": ["host", "include", "tests/unit/host"],
@@ -137,10 +139,10 @@ def guest_words(path, source, to, values, first=()):
     if path.endswith(".asm"):
         return ["nasm", "-f", "elf32", "-i", os.path.dirname(values) + "/", "-o", to, source]
     flags = [f for f in variables(os.path.join(TOP, "teachos", "Makefile"))["CFLAGS_ALL"]
-             if not f.startswith("-I")]
+             if not f.startswith(("-I", "-W"))]
     return ["gcc"] + flags + ["-I" + f for f in list(first) + [
         "teachos/" + f for f in GUEST_FOLDERS]] + [
-            "-Iinclude", "-DCONFIG_DEBUG", "-w", "-c", "-x", "c", "-o", to, source]
+            "-Iinclude", "-DCONFIG_DEBUG", DECLARED, "-c", "-x", "c", "-o", to, source]
 
 
 @functools.lru_cache(None)
@@ -449,8 +451,9 @@ def of_student(program, exercise, tree, place, inside):
 
 
 def compiler_says(output):
+    """The first error: the compiler's, the linker's, or (with a capital) the assembler's."""
     for line in output.splitlines():
-        if re.search(r"error:|undefined reference|multiple definition", line):
+        if re.search(r"[Ee]rror:|undefined reference|multiple definition", line):
             return "does not compile: " + line.strip()
     return ""
 
@@ -537,12 +540,16 @@ NOISE = re.compile(r"^(ok|not ok|1\.\.|# [a-z_]+: \d+ test|# ok|# not ok|TAP ver
 
 
 def reason(log):
-    """The first line that says what was wrong."""
+    """The first line that says what was wrong, and where that is in the sources."""
     for line in log.splitlines():
-        m = re.search(r"runtime error: (.*)", line) or \
-            re.search(r"ERROR: (AddressSanitizer: .*?)(?: on unknown| at pc| \(pc|$)", line)
+        m = re.search(r"(?:(\w\S*?:\d+)(?::\d+)?: )?runtime error: (.*)", line)
         if m:
-            return m.group(1)
+            return ": ".join(filter(None, m.groups()))
+        m = re.search(r"ERROR: (AddressSanitizer: .*?)(?: on unknown| at pc| \(pc|$)", line)
+        if m:
+            # The top of the stack may be in a library of the sanitizer's.
+            at = re.search(r"^ +#\d+ 0x\w+ in (\w+) (\w[^\s:]*:\d+)", log, re.M)
+            return m.group(1) + (", in %s(), %s" % at.groups() if at else "")
     lines = [re.sub(r"^# ", "", re.sub(r"^ERROR: ", "", l.strip())) for l in log.splitlines()]
     lines = [l for l in lines if l and not NOISE.search(l) and not re.match(
         r"^[\w./-]+:\d+: (0|cond)$", l) and "SEED=" not in l]

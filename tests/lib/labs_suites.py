@@ -210,6 +210,71 @@ def labs_inside(wanted):
                            store, "\t%s\n%s" % (code, store)))
 
 
+# What a tired student writes, and the place that must stand in the sentence: in the region's
+# first function, the line after its opening brace.  @: that line's number.
+TIRED = [
+    ("a word too few", "6.1", "host/access/range_table", "return 0", "does not compile: "
+     "host/hypercalls.c:@:17: error: expected ';'"),
+    ("a function that nobody knows", "6.1", "host/access/range_table", "return is_it_ok();",
+     "does not compile: host/hypercalls.c:@:16: error: implicit declaration of function "
+     "'is_it_ok'"),
+    ("a NULL pointer", "6.1", "host/access/range_table", "*(volatile char *)0 = 1;",
+     "host/hypercalls.c:@: store to null pointer"),
+    ("a loop down the stack", "6.1", "host/access/range_table", "volatile char a[4]; "
+     "a[(gpa & 1) + 4] = 1;", "host/hypercalls.c:@: index "),
+    ("a use after the end", "6.1", "host/access/range_table", "char *a = __builtin_malloc(4); "
+     "__builtin_free(a); *(volatile char *)a = 1;", ", in lg_range_ok(), host/hypercalls.c:@"),
+    ("a function that nobody knows, in 32 bits", "1.3", "teachos32/flag/off_and_on",
+     "deliver();", "does not compile: teachos/arch/lguest/ops.c:@:9: error: implicit "
+     "declaration of function 'deliver'"),
+    ("what the assembler refuses", "1.3", "teachos32/flag/off_and_on",
+     'asm volatile("int 0x1f");', "does not compile: teachos/arch/lguest/ops.c:@: Error: "
+     "operand size mismatch"),
+]
+
+
+def labs_messages(wanted):
+    """The sentence about a slip names the line; the log quotes that line, and not another."""
+    from engine import unit
+    from engine.tree import Tree
+    prefix, tree, results = "labs/messages", Tree(), []
+    for name, ident, test, code, expect in TIRED:
+        e = tree.exercises[ident]
+        at = tree.regions[ident].begin + tree.mine(e).split("{\n")[0].count("\n") + 1
+        tests = [t for t in e.tests if t.test == test]
+        unit.prepare(e.lab, tree)
+        text = tree.mine(e).replace("{\n", "{\n\t%s\n" % code, 1)
+        v = unit.try_exercise(e, tree, text, 1, tests)[test]
+        # Where gcc quotes a line, that line is the one.
+        quoted = re.findall(r"^ +%d \| *(.*)$" % (at + 1), v.log, re.M)
+        expect = expect.replace("@", str(at + 1))
+        results.append(same("%s/%s" % (prefix, name), v.word == FAIL and expect in v.why and all(
+            q.strip() == code for q in quoted), "%s (%s; quoted: %s), expected FAIL (%s)"
+            % (v.word, v.why, quoted, expect), v.log))
+    return results + labs_words()
+
+
+def labs_words():
+    """Answers, and codes that do not exist."""
+    from engine import hints, labs, questions
+    from engine.labs import LabError
+    from engine.tree import Tree
+    prefix, results, lab = "labs/messages", [], labs.load(0)
+    text = questions.sheet(lab, "1").replace("answer:", "answer: threee", 2)
+    said = {a.id: a.said for a in questions.judge(lab, text, Tree(), "1")}
+    ids = [q["id"] for q in lab.questions["ask"]]
+    results.append(same(prefix + "/an answer that is no number", said[ids[0]].startswith(
+        "'threee' is not it, and no number") and said[ids[-1]] == "not answered", str(said)))
+    try:
+        hints.show("6.1-nothing", say=lambda line: None)
+        why = "no complaint"
+    except LabError as error:
+        why = str(error)
+    results.append(same(prefix + "/a hint that does not exist", "those of exercise 6.1: 6.1-" in
+                        why and why.endswith("make hint 6.1"), why))
+    return results
+
+
 # The same for the Switcher: what may stand in a region of NASM.  {}: the reference.
 NASTY = [
     ("speaks for the stand", "{}\tmov\tal, 'x'\n\tout\t0xe9, al\n", FAIL, "not for the Switcher"),
@@ -343,6 +408,7 @@ def labs_handout(wanted):
         results.append(same(prefix + "/what is solved passes, linked with the reference",
                             good == 4 and "make hint 6.4-nul" in text,
                             "%d passed: %s" % (good, text[-300:])))
+        results += labs_handout_builds(dest, folder, env)
         results += labs_submission(dest, folder, env)
     return results
 
@@ -734,6 +800,54 @@ def submit_mistakes(prefix, dest, env, packet):
     with open(packet, "wb") as f:
         f.write(before)
     submit("again", 0, "hand in ")
+    return results
+
+
+def labs_handout_builds(dest, folder, env):
+    """How it is built: in which order, what goes in, and what the compiler says of that."""
+    from engine import compose
+    from engine.tree import Tree
+    prefix, results, tree = "labs/handout", [], Tree(dest)
+    p = subprocess.run(["make", "-n", "-C", dest, "composed", "NO_INSTALL=1",
+                        "BUILD=" + os.path.join(folder, "empty")], timeout=60, env=env,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = p.stdout.decode("utf-8", "replace")
+    at = text.find("kernel fetch"), text.find("labs/lab compose")
+    results.append(same(prefix + "/the kernel is there before the reference asks for it",
+                        0 <= at[0] < at[1], text[-300:]))
+    # 6.1 and 6.4 are begun; whoever cannot build them is graded on a build without them.
+    os.environ["BASE"] = "none"
+    try:
+        none = compose.chosen(tree)[0]
+    finally:
+        del os.environ["BASE"]
+    some = compose.chosen(tree)[0]
+    results.append(same(prefix + "/BASE=none is nothing of the student's",
+                        not none and {"6.1", "6.4"} <= set(some), "%s, %s" % (none, list(some))))
+    return results + labs_no_foreign_warnings(tree)
+
+
+def labs_no_foreign_warnings(tree):
+    """A handout's file with one region of the student's, or none: nothing in it to warn of."""
+    from engine.tree import declaration
+    results = []
+    for ident, begun, flags in (
+            ("5.2", False, ["-Ilauncher"]), ("1.3", True, ["-m32", "-ffreestanding"] + [
+                "-Iteachos/" + f for f in ("lib", "kernel", "arch/lguest")])):
+        mine = tree.exercises[ident]
+        for e in tree.exercises.values():
+            if e.file == mine.file:
+                text = "\n".join(declaration(e.file, tree.mine(e), f) for f in e.functions)
+                tree.index["exercises"][e.id] = {"objects": {"": "none.o"}, "declaration": text}
+        text, _ = tree.with_reference(mine.file, {ident: tree.mine(mine)} if begun else {},
+                                      "")
+        p = subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Iinclude",
+                            "-Wmissing-prototypes", "-x", "c", "-c", "-o", "/dev/null"] + flags +
+                           ["-"], cwd=tree.top, input=text.encode(), timeout=60,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = p.stdout.decode("utf-8", "replace")
+        results.append(same("labs/handout/no warning that is not the student's, %s" % ident,
+                            p.returncode == 0 and not said, said[:300]))
     return results
 
 
