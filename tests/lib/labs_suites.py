@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from . import machine
@@ -305,10 +306,11 @@ def labs_kept(wanted):
     e = tree.exercises["6.1"]
     tests = [t for t in e.tests if t.test == "host/access/range_table"]
     unit.prepare(e.lab, tree)
-    real = sandbox.run
+    real, ours = sandbox.run, threading.get_ident()
 
     def run(words, *more, **others):
-        compiled.extend(w for w in words[:1] if w == "sh")
+        if threading.get_ident() == ours:       # other suites compile at the same time
+            compiled.extend(w for w in words[:1] if w == "sh")
         return real(words, *more, **others)
 
     good = tree.mine(e) + "/* %d */\n" % time.time_ns()
