@@ -926,6 +926,15 @@ def labs_spy(wanted):
     return [same("labs/spy/finds nothing", v.word == PASS, "%s: %s" % (v.word, v.why), v.log)]
 
 
+# Runs its arguments, and prints the seconds of CPU that they took, with all their children.
+COUNT = """
+import resource, subprocess, sys
+subprocess.call(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime)
+"""
+
+
 def labs_machine(wanted):
     """QEMU, too, has no more rights than it needs; and it goes when its starter goes."""
     from engine import guests, sandbox
@@ -975,6 +984,12 @@ def labs_machine(wanted):
     while time.time() < end and ours():
         time.sleep(0.1)
     results.append(same(prefix + "/ends with us", not ours(), "QEMU still runs: %s" % ours()))
+    # `make prove` says what a grade costs: a machine's CPU time must not get lost on the way.
+    used = subprocess.run([sys.executable, "-c", COUNT, machine.NESTED, "exec"] +
+                          config.options() + ["--no-module", "--", "true"], env=config.env,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout.decode().strip()
+    results.append(same(prefix + "/its time is ours", float(used or 0) > 1,
+                        "a boot took %s s of CPU, by our count; expected more than 1" % used))
     return results
 
 

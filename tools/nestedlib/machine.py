@@ -400,8 +400,7 @@ class Machine:
             return 128 + e.number
         finally:
             if self.qemu:
-                self.qemu.kill()
-                self.qemu.wait()
+                end_qemu(self.qemu)
                 self.qemu.stderr.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -761,6 +760,24 @@ def start_qemu(command, fds):
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, pass_fds=fds, preexec_fn=in_child,
     )
+
+
+def end_qemu(process):
+    """
+    End it for good.  What we started may be a wrapper (LG_QEMU) with the real one as its child:
+    that goes first, so that somebody is left to wait for it, and its seconds of CPU are ours.
+    """
+    try:
+        with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as f:
+            children = f.read().split()
+        for pid in children:
+            os.kill(int(pid), signal.SIGKILL)
+        if children:
+            process.wait(1)
+    except (OSError, subprocess.TimeoutExpired):
+        pass
+    process.kill()
+    process.wait()
 
 
 def receive(s):
