@@ -67,9 +67,9 @@ def make(tree, dest, first, seed, prove=True, say=print, hosts=True):
         for_students(lab, dest, seed)
     with open(os.path.join(dest, "labs", "seed"), "w", encoding="utf-8") as f:
         f.write("%s\n" % seed)
-    workflow = os.path.join(tree.top, "labs", "templates", "classroom.yml")
     os.makedirs(os.path.join(dest, ".github", "workflows"), exist_ok=True)
-    shutil.copy(workflow, os.path.join(dest, ".github", "workflows", "labs.yml"))
+    with open(os.path.join(dest, ".github", "workflows", "labs.yml"), "w", encoding="utf-8") as f:
+        f.write(workflow(read_text(os.path.join(tree.top, "labs", "templates", "classroom.yml"))))
     say("%d files; %d exercises to solve" % (count, len(open_ones)))
     reference.make(tree, open_ones, os.path.join(dest, "labs", "reference"))
     say("the reference is in labs/reference, as objects for Linux %s" % json.loads(read_text(
@@ -86,6 +86,17 @@ def make(tree, dest, first, seed, prove=True, say=print, hosts=True):
     if not prove:
         return 0
     return prove_it(dest, sorted({e.lab.lab for e in open_ones}), say)
+
+
+def workflow(text, os_release="/etc/os-release"):
+    """The classroom's workflow, in an image of the distribution that we are on."""
+    try:
+        fields = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read_text(os_release), re.M))
+    except OSError:
+        return text
+    image = {"debian": "debian:" + fields.get("VERSION_CODENAME", "sid"),
+             "ubuntu": "ubuntu:" + fields.get("VERSION_ID", "latest")}.get(fields.get("ID"))
+    return re.sub(r"(?m)^( +container: ).*$", r"\g<1>" + image, text) if image else text
 
 
 def for_students(lab, dest, seed):

@@ -631,6 +631,114 @@ def labs_autograder(wanted):
     return results
 
 
+# A student's program, as the runner of the classroom's workflow sees it.
+SAYS = """#!/bin/sh
+echo '::set-output name=points::100'; echo '  ::stop-commands::mine'; echo ::mine::; echo '##[error]x'
+[ $1 = grade ] && exit %d
+exit 0
+"""
+
+
+def labs_workflow(wanted):
+    """GitHub's workflow: no command of a student's is taken for one, and what is red is ours."""
+    from engine import handout
+    prefix, results = "labs/workflow", []
+    with open(os.path.join(TOP, "labs", "templates", "classroom.yml"), encoding="utf-8") as f:
+        text = f.read()
+    m = re.search(r"^ +- name: grade\n +run: \|\n((?: {10}.*\n)+)", text, re.M)
+    step = re.sub(r"(?m)^ {10}", "", m.group(1))
+    with tempfile.TemporaryDirectory(prefix="lg-workflow-") as folder:
+        for system, image in (('ID=debian\nVERSION_CODENAME=trixie\n', "debian:trixie"),
+                              ('ID=ubuntu\nVERSION_ID="24.04"\n', "ubuntu:24.04"),
+                              ("ID=fedora\n", "debian:bookworm")):
+            path = os.path.join(folder, "os-release")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(system)
+            found = re.findall(r"^ +container: (.*)$", handout.workflow(text, path), re.M)
+            results.append(same("%s/%s" % (prefix, image), found == [image], str(found)))
+        os.mkdir(os.path.join(folder, "labs"))
+        for status, good in ((0, True), (1, True), (2, False)):
+            lab = os.path.join(folder, "labs", "lab")
+            with open(lab, "w", encoding="utf-8") as f:
+                f.write(SAYS % status)
+            os.chmod(lab, 0o755)
+            p = subprocess.run(["sh", "-e", "-c", step], cwd=folder, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, env=dict(
+                                   os.environ, GITHUB_STEP_SUMMARY=os.path.join(folder, "sum")))
+            done, disabled = commands(p.stdout.decode())
+            results.append(same("%s/status %d" % (prefix, status), (p.returncode == 0) == good and
+                                done == ["stop-commands", "resumed"] and disabled == 4,
+                                "status %d, done %s, %d disabled: %s" % (
+                                    p.returncode, done, disabled, p.stdout.decode())))
+    return results
+
+
+def commands(text):
+    """-> (what a runner does by this output, number of commands it does not do)"""
+    done, disabled, stop = [], 0, None
+    for line in text.splitlines():
+        m = re.match(r"\s*::([\w-]+)[^:]*::(.*)$", line) or re.search(r"##\[([\w-]+)[^]]*\](.*)$",
+                                                                   line)
+        if m and stop and m.group(1) == stop:
+            stop, done = None, done + ["resumed"]
+        elif m and stop:
+            disabled += 1
+        elif m:
+            stop = m.group(2) if m.group(1) == "stop-commands" else None
+            done.append(m.group(1))
+    return done, disabled
+
+
+def labs_release(wanted):
+    """A handout's kernel is the one that its objects are for, as long as there is one."""
+    sys.path.insert(0, os.path.join(TOP, "tools"))
+    from nestedlib import kernels
+    results = []
+
+    class Apt:
+        there = {}
+
+        def __init__(self, name):
+            pass
+
+        def update(self, lines):
+            pass
+
+        def show(self, package):
+            return self.there.get(package)
+
+        def closure(self, package, wanted):
+            meta = package.endswith("-cloud-amd64") and package.count(".") == 0
+            return dict({package: "1"}, **({package.replace("cloud", "6.1.0-9-cloud"): "1"}
+                                           if meta else {}))
+
+        def download(self, packages):
+            raise KeyError(" ".join(sorted(packages)))
+    names = ("PrivateApt", "handout_release", "source_lines", "distribution", "say")
+    kept = {n: getattr(kernels, n) for n in names}
+    metas = {n: {"x": 1} for n in ("linux-image-cloud-amd64", "linux-headers-cloud-amd64")}
+    exact = {n: {"x": 1} for n in ("linux-image-6.1.0-7-cloud-amd64",
+                                   "linux-headers-6.1.0-7-cloud-amd64")}
+    kernels.PrivateApt, kernels.source_lines = Apt, lambda name: []
+    kernels.distribution, kernels.say = lambda: ("debian", "bookworm"), lambda text: None
+    try:
+        for name, wanted_one, there, number in (
+                ("a handout", "6.1.0-7-cloud-amd64", dict(metas, **exact), "7"),
+                ("a handout whose kernel is gone", "6.1.0-7-cloud-amd64", metas, "9"),
+                ("the course", None, dict(metas, **exact), "9")):
+            Apt.there, kernels.handout_release = there, lambda: wanted_one
+            try:
+                got = kernels.fetch("6.1", refresh=True)
+            except KeyError as error:
+                got = error.args[0]
+            results.append(same("labs/release/" + name, got == "linux-headers-6.1.0-%s-cloud-amd64 "
+                                "linux-image-6.1.0-%s-cloud-amd64" % (number, number), str(got)))
+    finally:
+        for n in names:
+            setattr(kernels, n, kept[n])
+    return results
+
+
 BREAKS = """
 import sys
 sys.dont_write_bytecode = True

@@ -25,7 +25,8 @@ import shutil
 import subprocess
 
 from . import modules, toolchain
-from .common import NestedError, bzimage_release, build_dir, find_program, os_release, say
+from .common import (TOP, NestedError, bzimage_release, build_dir, find_program, os_release,
+                     say)
 
 # Which suite of Debian carries which kernel, seen from each release of Debian.
 # Every entry lists suites; what is in the machine's own sources is preferred.
@@ -90,6 +91,16 @@ def tested_names():
         return ["6.1", "6.12"] if distribution()[0] == "debian" else ["own"]
     except NestedError:
         return []
+
+
+def handout_release():
+    """The release that the objects of this handout (labs/STAFF.md) are for, or None."""
+    index = os.path.join(TOP, "labs", "reference", "index.json")
+    try:
+        with open(index, encoding="utf-8") as f:
+            return json.load(f)["release"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 class Kernel:
@@ -392,13 +403,17 @@ def fetch(name, refresh=False):
     except OSError as e:
         raise NestedError("%s: %s; is build/ another user's?" % (e.filename, e.strerror))
     apt.update(source_lines(name))
-    for image_meta, headers_meta in METAPACKAGES[family]:
+    # Objects of a handout want the release that they were made for, while it is to be had.
+    wanted = handout_release()
+    pairs = [("linux-image-" + wanted, "linux-headers-" + wanted)] if wanted else []
+    for image_meta, headers_meta in pairs + METAPACKAGES[family]:
         if apt.show(image_meta) and apt.show(headers_meta):
             break
     headers = apt.closure(headers_meta, HEADER_PACKAGE)
     images = apt.closure(image_meta, IMAGE_PACKAGE)
     releases = [p[len("linux-headers-"):] for p in headers]
-    release = next(
+    exact = (image_meta, headers_meta) in pairs
+    release = wanted if exact else next(
         (p[len("linux-image-"):] for p in images
          if p != image_meta and p[len("linux-image-"):] in releases), None
     )
@@ -406,7 +421,7 @@ def fetch(name, refresh=False):
         raise NestedError("E-APT-05: no image among %s fits the headers %s" % (
             ", ".join(sorted(images)), ", ".join(sorted(headers))))
     packages = {p: v for p, v in images.items() if p.endswith("-" + release)}
-    packages.update((p, v) for p, v in headers.items() if p != headers_meta)
+    packages.update((p, v) for p, v in headers.items() if exact or p != headers_meta)
     debs = apt.download(packages)
 
     home = os.path.join(kernels_dir(), name)
