@@ -94,7 +94,7 @@ def build(lab, tree, student):
                     # Another user could not read the headers: this one step is ours then,
                     # in the same namespaces.
                     scratch.uid = os.getuid()
-                words.append("KDIR=" + kdir)
+                words.append("KDIR=" + os.path.realpath(kdir))     # a seed's is a link
             done = sandbox.run(words, scratch, patience=240, processes=400)
             if done.status != 0:
                 from .unit import compiler_says

@@ -167,7 +167,11 @@ def hidden():
             continue
         found.update(p for p in inside if os.path.isdir(p) and not os.path.islink(p)
                      and p not in builds)
-    return sorted(p for p in found if "\n" not in p)
+    outer = []      # what lies in a folder that is not to be seen is gone already: a seed's tree
+    for p in sorted(p for p in found if "\n" not in p):
+        if not any(p.startswith(o + os.sep) for o in outer):
+            outer.append(p)
+    return outer
 
 
 def confined(words, scratch, at):
