@@ -251,16 +251,13 @@ def do_grade_all(o):
         return staff.grade_all(lab, tree, o.dir, o.jobs, o.out or os.path.join(
             place, "lab%d" % lab.lab), o.seed, seeds)
     status = 0
-    for number, names in sorted(staff.by_lab(o.dir).items(), key=lambda x: (x[0] is None, x[0])):
-        lab = labs.load(number, hidden=True) if number is not None else None
-        if lab:
-            status |= staff.grade_all(lab, tree, o.dir, o.jobs, os.path.join(
-                place, "lab%d" % number), o.seed, seeds, names)
-            continue
-        for name in names:
-            print("%-30s not graded: its submission.json does not say which lab; N=..." % name)
-        status = 1
-    return status
+    found, others = staff.by_lab(o.dir)
+    for number, names in sorted(found.items()):
+        status |= staff.grade_all(the_lab(number, True), tree, o.dir, o.jobs, os.path.join(
+            place, "lab%d" % number), o.seed, seeds, names)
+    for name, why in sorted(others.items()):
+        print("%-30s not graded: %s" % (name, why))
+    return 1 if others else status
 
 
 def do_fight(o):

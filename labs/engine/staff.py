@@ -15,7 +15,7 @@ import zipfile
 
 from . import submission
 from .handout import tracked
-from .labs import SEED, TOP, LabError
+from .labs import NUMBERS, SEED, TOP, LabError
 
 # Where a container has no namespaces to give (most have not), what the student's code may
 # read is a matter of permissions: nothing of the course but the kernel's headers.
@@ -290,12 +290,15 @@ def grade_all(lab, tree, folder, jobs, out, seed, seeds=None, only=None, say=pri
 
 
 def by_lab(folder):
-    """Without N: {number of a lab: names}; None: those that do not say which."""
-    found = {}
+    """Without N: {number of a lab: names}, and {name: why it is none}."""
+    found, others = {}, {}
     for name, path in find(folder).items():
         try:
             number = submission.Submission(path).lab()
-        except LabError:
-            number = None
-        found.setdefault(number, []).append(name)
-    return found
+            if number in NUMBERS:
+                found.setdefault(number, []).append(name)
+            else:
+                others[name] = "its submission.json does not say which lab; N=..."
+        except LabError as error:
+            others[name] = str(error)
+    return found, others

@@ -53,7 +53,8 @@ class Submission:
         elif tarfile.is_tarfile(path):
             self.names, self.fetch = self.of_tar(path)
         else:
-            raise LabError("%s: expected a folder, a .tar.gz or a .zip" % path)
+            raise LabError("%s is no archive, or a damaged one; expected a folder, a .tar.gz or "
+                           "a .zip" % os.path.basename(path))
 
     @staticmethod
     def of_folder(path):
@@ -161,7 +162,7 @@ class Submission:
     def lab(self):
         """The number of the lab that it is for, or None."""
         said = self.about().get("lab")
-        return said if isinstance(said, int) else None
+        return said if type(said) is int else None      # true is none
 
 
 def pack(lab, tree, to):

@@ -472,10 +472,11 @@ IN_A_VARIANT = """
 import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1] + "/labs")
-from engine import unit
+from engine import sandbox, unit
 from engine.tree import Tree
 tree = Tree()
 e = tree.exercises["6.6"]
+print(sandbox.level())
 tests = [t for t in e.tests if t.test == "host/ring/full_ring"]
 for text in (tree.mine(e), tree.mine(e).replace("LHCALL_RING_SIZE", "64")):
     print(unit.try_exercise(e, tree, text, 1, tests)[tests[0].test].word)
@@ -549,6 +550,16 @@ def labs_archives(wanted):
         names = staff.find(folder)
         results.append(same(prefix + "/names", names.get("good", "").endswith("good.tar.gz") and
                             len(names) == len(os.listdir(folder)), str(names)[:200]))
+        for name, said in (("six", '{"lab": 6}'), ("true", '{"lab": true}'), ("many", '{"lab": 99}')):
+            os.mkdir(os.path.join(folder, name))
+            with open(os.path.join(folder, name, "submission.json"), "w", encoding="utf-8") as f:
+                f.write(said)
+        with open(os.path.join(folder, "torn.zip"), "wb") as f:
+            f.write(b"PK\3\4 torn")
+        found, others = staff.by_lab(folder)
+        results.append(same(prefix + "/whose lab", found == {6: ["six"]} and "torn.zip is no archive"
+                            in others["torn"] and all("which lab" in others[n] for n in
+                                                      ("true", "many")), "%s %s" % (found, others)))
         listing = os.path.join(folder, "seeds.csv")
         with open(listing, "w", encoding="utf-8") as f:
             f.write("name,seed\nanna,x1\nanna.b,x2\n")
@@ -777,7 +788,7 @@ def fixed_numbers(tree):
 
 def labs_seeds(wanted):
     """A seed changes the numbers everywhere; the seed 1 changes nothing; who copies, fails."""
-    from engine import parameters, variant
+    from engine import labs, parameters, sandbox, variant
     results, prefix, seen = [], "labs/seeds", []
     results.append(same(prefix + "/none is the ABI", not variant.needed("1") and
                         not variant.needed(None) and variant.needed("anna"),
@@ -809,10 +820,14 @@ def labs_seeds(wanted):
         seen.append(header)
     results.append(same(prefix + "/two are different", seen[0] != seen[1], str(seen[0])))
     p = subprocess.run([sys.executable, "-c", IN_A_VARIANT, tree], stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, timeout=200, env=dict(
-                           os.environ, BUILD=os.path.join(tree, "..", "build")))
+                       stderr=subprocess.STDOUT, timeout=PATIENCE, env=dict(
+                           os.environ, BUILD=os.path.abspath(os.path.join(tree, "..", "build")),
+                           LABS_HIDE="%s:%s" % (labs.TOP, labs.BUILD)))
+    said = p.stdout.decode().split()
+    results.append(same(prefix + "/as well protected as without", said[:1] == [sandbox.level()],
+                        "%s, here %s" % (said[:1], sandbox.level())))
     results.append(same(prefix + "/names pass, somebody's numbers do not",
-                        p.stdout.decode().split() == ["PASS", "FAIL"], p.stdout.decode()[-300:]))
+                        said[1:] == ["PASS", "FAIL"], p.stdout.decode()[-300:]))
     for seed in ("of-the-tests", "another"):
         variant.forget(seed)
     return results
