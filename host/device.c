@@ -345,6 +345,10 @@ static int debug(struct lg_guest *g, unsigned int cmd, unsigned long arg)
 		return get_shadow(g, user);
 	case LG_IOC_ROOTS:
 		return get_roots(g, user);
+	case LG_IOC_SAVE:
+		return lg_freeze(g, user);
+	case LG_IOC_RESTORE:
+		return lg_thaw(g, user);
 	}
 	return get_frames(g, user);
 }
@@ -353,7 +357,8 @@ static int debug(struct lg_guest *g, unsigned int cmd, unsigned long arg)
 static bool is_debug(unsigned int cmd)
 {
 	return cmd == LG_IOC_DEBUG || cmd == LG_IOC_SET_REGS || cmd == LG_IOC_SHADOW ||
-	       cmd == LG_IOC_ROOTS || cmd == LG_IOC_FRAMES;
+	       cmd == LG_IOC_ROOTS || cmd == LG_IOC_FRAMES || cmd == LG_IOC_SAVE ||
+	       cmd == LG_IOC_RESTORE;
 }
 
 static long lg_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

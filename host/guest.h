@@ -43,6 +43,7 @@ struct lg_guest {
 	bool created;
 	bool unfinished;		/* the last exit was not handled to the end */
 	bool buried;			/* the end was told */
+	bool thawed;			/* RESTORE has made it */
 	wait_queue_head_t wait;		/* in HALT */
 	struct hrtimer timer, nudge;
 	void *data_mapping;		/* vmap of lguest_data, if it straddles two pages */
@@ -90,6 +91,10 @@ int lg_device_init(void);
 void lg_device_exit(void);
 bool lg_signal_eventfd(struct lg_guest *g, u32 gpa);
 
+/* freeze.c */
+int lg_freeze(struct lg_guest *g, void __user *arg);
+int lg_thaw(struct lg_guest *g, void __user *arg);
+
 /* stats.c */
 void lg_debugfs_init(void);
 void lg_debugfs_exit(void);
@@ -101,6 +106,7 @@ void lg_gather_stats(struct lg_guest *g);
 int lg_arch_check_host(void);
 int lg_arch_init(struct lg_guest *g, u32 entry);
 void lg_arch_free(struct lg_guest *g);
+u32 lg_arch_mxcsr_bits(void);
 void lg_arch_section_begin(struct lg_guest *g);
 void lg_arch_section_end(struct lg_guest *g, unsigned int interrupt);
 bool lg_arch_enter(struct lg_guest *g, unsigned int *interrupt);

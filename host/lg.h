@@ -20,14 +20,16 @@
  *   page_tables.c    reading the Guest's tables, and filling in ours
  *   shadow.c         keeping, finding and forgetting ours
  *   debug.c          stop, look, and one step at a time
+ *   snapshot.c       all of a Guest but its memory: out, and in again
  *   memory.c         borrowing the Launcher's pages
  *   device.c         /dev/lguest
+ *   freeze.c         ... and what it has to do with snapshots
  *   x86_64/arch.c    all that only a 64-bit Linux needs
  *
- * hypercalls.c, segments.c, traps.c, interrupts.c, page_tables.c, shadow.c and debug.c
- * are pure: they include no kernel header, sleep never, and ask the world for help only
- * through the few functions of os.h.  So the same files compile into a test program,
- * where a mistake is a line from the sanitizer and not a frozen machine.
+ * hypercalls.c, segments.c, traps.c, interrupts.c, page_tables.c, shadow.c, debug.c and
+ * snapshot.c are pure: they include no kernel header, sleep never, and ask the world for
+ * help only through the few functions of os.h.  So the same files compile into a test
+ * program, where a mistake is a line from the sanitizer and not a frozen machine.
  *:*/
 #ifndef LG_H
 #define LG_H
@@ -220,6 +222,13 @@ struct lguest {
 	bool smep;			/* CR4.SMEP is on */
 	bool smap_off, smep_off;	/* this Guest must run without it */
 
+	/* Restored from a snapshot, with a TSC for a clock that was another one (H:794) */
+	struct lg_moved {
+		bool yes;		/* CR4.TSD is on while the Guest runs */
+		u32 khz, khz_here;	/* its clock's rate, this machine's (0: not known) */
+		u64 tsc, tsc_here;	/* the same moment by both */
+	} moved;
+
 	/* The end */
 	u32 over;			/* 0, or LG_RUN_POWEROFF, _RESTART, _KILLED */
 	enum lg_reason reason;
@@ -316,6 +325,12 @@ bool lg_debug_exit(struct lguest *lg);
 void lg_debug_exit_done(struct lguest *lg, u32 eip);
 void lg_debug_shadow(struct lguest *lg, struct lg_shadow *s, bool show_frames);
 void lg_debug_roots(struct lguest *lg, struct lg_roots *roots);
+
+/* snapshot.c */
+void lg_save(struct lguest *lg, struct lg_snapshot *s);
+const char *lg_saved_wrong(struct lguest *lg, const struct lg_snapshot *s);
+void lg_restore(struct lguest *lg, const struct lg_snapshot *s);
+u64 lg_tsc(const struct lguest *lg);
 
 #include "os.h"
 

@@ -282,6 +282,49 @@ static noinline enum lg_result general_protection(struct lguest *lg)
 /* LAB 7.6 END */
 /*:*/
 
+/*H:235 RDTSC, when it is not to be trusted
+ *
+ * A #GP of a Guest whose clock was another machine's (snapshot.c): was it RDTSC, 0F 31, or
+ * RDTSCP, 0F 01 F9, which says a CPU's number as well?  Ring 3 gets here, too, with whatever
+ * it likes in eip, so nobody is to die of a look: we look only where the CPU has just
+ * fetched from.
+ */
+static bool was_fetched(struct lguest *lg, u32 at)
+{
+	u64 *entry = lg_shadow_find(lg, &lg->root[lg->current_root], at);
+
+	return entry && (*entry & LG_PTE_PRESENT);
+}
+
+static noinline enum lg_result moved_clock(struct lguest *lg)
+{
+	struct lg_trap_frame *regs = lg_regs(lg);
+	u32 at = lg_segment_base(lg, regs->cs) + (u32)regs->eip, len = 1;
+	u8 code[3] = { 0 };
+	enum lg_result r;
+	u64 tsc;
+
+	if (regs->error || !was_fetched(lg, at))
+		return general_protection(lg);
+	r = fetch_code(lg, code, 1);
+	if (r == LG_RESUME && code[0] == 0x0f && was_fetched(lg, at + 1))
+		r = fetch_code(lg, code, len = 2);
+	if (r == LG_RESUME && len == 2 && code[1] == 0x01 && was_fetched(lg, at + 2))
+		r = fetch_code(lg, code, len = 3);
+	if (r != LG_RESUME)
+		return r;
+	if (!(len == 2 && code[1] == 0x31) && !(len == 3 && code[2] == 0xf9))
+		return general_protection(lg);
+	tsc = lg_tsc(lg);
+	regs->eax = (u32)tsc;
+	regs->edx = tsc >> 32;
+	if (len == 3)
+		regs->ecx = 0;
+	skip(lg, len);
+	return LG_RESUME;
+}
+/*:*/
+
 /* Keep the last exits for the obituary.  A dozen instructions, worth it at 2 a.m. */
 static void record_exit(struct lguest *lg, u32 trapno)
 {
@@ -333,7 +376,7 @@ static enum lg_result handle_exit(struct lguest *lg)
 	case LG_VECTOR_PF:
 		return lg_page_fault(lg, lg->pages->cr2, regs->error);
 	case LG_VECTOR_GP:
-		return general_protection(lg);
+		return unlikely(lg->moved.yes) ? moved_clock(lg) : general_protection(lg);
 	case LG_VECTOR_NM:
 		if (!lg->ts)
 			return LG_RESUME;

@@ -15,7 +15,7 @@
 
 #define LG_DEVICE_PATH	"/dev/lguest"
 /* Changes whenever anything below does: Launcher and lg.ko must agree on it. */
-#define LG_INTERFACE	8
+#define LG_INTERFACE	9
 
 /* CREATE.  memory: page-aligned address, in the Launcher, of guest-physical 0.
  * pages: RAM, descriptor page and rings together; all of it must be mapped
@@ -223,6 +223,43 @@ struct lg_frames {
 	__u64 frame[512];
 };
 
+/*
+ * SAVE: a Guest without its memory, RESTORE: the same again, in a Guest that has been
+ * created with as many pages and has not run.  Its memory is for the Launcher to keep.
+ * Nothing of the shadow is in here: it is filled again.  RESTORE believes nothing (EINVAL,
+ * `why` says what), but for what can hurt the Guest alone.
+ */
+#define LG_SAVED_INITIALISED 1	/* LGUEST_INIT was called */
+#define LG_SAVED_LINEAR	2	/* no NEW_PGTABLE yet */
+#define LG_SAVED_PAE	4
+#define LG_SAVED_TS	8	/* the Guest's CR0.TS */
+#define LG_SAVED_HALTED	16	/* it sleeps until an interrupt comes */
+#define LG_SAVED_ALL	31
+
+#define LG_WHY_MAX	64
+
+struct lg_snapshot {
+	__u32 bytes;		/* sizeof(struct lg_snapshot) */
+	__u32 interface;	/* LG_INTERFACE */
+	__u32 pages;		/* CREATE's */
+	__u32 flags;		/* LG_SAVED_* */
+	struct lg_regs regs;
+	__u32 cr3;		/* 0 if LINEAR; so are the next five if not INITIALISED */
+	__u32 data_gpa;		/* of struct lguest_data */
+	__u32 noirq_start, noirq_end;
+	__u32 kernel_address;
+	__u32 ring_cursor;	/* the next slot to be looked at */
+	__u32 irqs;		/* bit n: interrupt n waits for delivery */
+	__u32 timer_ns;		/* until the clock goes off, 0: it was not set */
+	__u32 ss1, esp1, stack_pages;	/* SET_STACK, 0: not yet */
+	__u32 tsc_khz;		/* what the Host knew of its TSC, 0: nothing */
+	__u64 tsc;		/* as the Guest would have read it */
+	__u64 gdt[32];		/* as the Guest asked */
+	__u64 idt[256];		/* high word of LOAD_IDT_ENTRY << 32 | low word; 0: none */
+	__u8 fpu[512];		/* FXSAVE, SDM vol. 1, table 10-2 */
+	char why[LG_WHY_MAX];	/* out of RESTORE, for EINVAL */
+};
+
 #define LG_IOC_CREATE	_IOW('L', 0, struct lg_create)
 #define LG_IOC_RUN	_IOR('L', 1, struct lg_run)
 #define LG_IOC_IRQ	_IO('L', 2)		/* argument: the interrupt, 0..31 */
@@ -236,17 +273,20 @@ struct lg_frames {
 #define LG_IOC_SHADOW	_IOWR('L', 9, struct lg_shadow)
 #define LG_IOC_ROOTS	_IOR('L', 10, struct lg_roots)
 #define LG_IOC_FRAMES	_IOWR('L', 11, struct lg_frames)
+#define LG_IOC_SAVE	_IOR('L', 13, struct lg_snapshot) /* EBUSY: an exit is half-way done */
+#define LG_IOC_RESTORE	_IOWR('L', 14, struct lg_snapshot)
+/* By anybody. */
 #define LG_IOC_ANOTHER	_IO('L', 12)		/* returns a new descriptor, close-on-exec */
 
 /*
  * What the calls return, besides 0:
- *  EBUSY   CREATE twice, or RUN while another thread is in RUN
+ *  EBUSY   CREATE twice, RUN while another thread is in RUN, RESTORE after RUN
  *  EINVAL  a value out of range, or CREATE missing
  *  EFAULT  memory that is not the caller's
  *  ENOMEM  the Host has none left, or RLIMIT_MEMLOCK does not allow the pins
  *  EPERM   RUN from another thread than the one that said CREATE
  *  EPROTO  another LG_INTERFACE
- *  ENOENT  RUN, IRQ, EVENTFD on a Guest that is dead
+ *  ENOENT  RUN, IRQ, EVENTFD, SAVE on a Guest that is dead
  *  ENOSPC  EVENTFD when 64 are bound already
  */
 #endif

@@ -179,14 +179,17 @@ static void lay_out_device(const struct bus *bus, const struct device *dev)
 
 void bus_lay_out(struct bus *bus)
 {
-	for (unsigned i = 0; i < bus->devices; i++) {
-		struct device *dev = bus->device[i];
+	for (unsigned i = 0; i < bus->devices; i++)
+		lay_out_device(bus, bus->device[i]);
+	bus_announce(bus);
+}
 
-		lay_out_device(bus, dev);
-		for (unsigned k = 0; k < dev->queues; k++)
-			trace_mark("Q 0x%x %u %s %u", (uint32_t)dev->queue[k].vq.gpa,
-				   dev->queue[k].irq, dev->name, k);
-	}
+void bus_announce(const struct bus *bus)
+{
+	for (unsigned i = 0; i < bus->devices; i++)
+		for (unsigned k = 0; k < bus->device[i]->queues; k++)
+			trace_mark("Q 0x%x %u %s %u", (uint32_t)bus->device[i]->queue[k].vq.gpa,
+				   bus->device[i]->queue[k].irq, bus->device[i]->name, k);
 }
 /*:*/
 
@@ -219,6 +222,51 @@ static void stop_device(struct bus *bus, struct device *dev)
 	dev->broken = false;
 }
 
+/* What is in the rings stays; who comes back finds everything as it was (L:830). */
+void bus_freeze(struct bus *bus)
+{
+	for (unsigned i = 0; i < bus->devices; i++) {
+		for (unsigned k = 0; k < bus->device[i]->queues; k++) {
+			struct queue *q = &bus->device[i]->queue[k];
+
+			pthread_mutex_lock(&q->lock);
+			if (q->running && q->kick_fd >= 0)
+				host_eventfd((uint32_t)q->vq.gpa, -1);
+			q->running = false;
+			pthread_mutex_unlock(&q->lock);
+		}
+	}
+}
+
+/* False: the Host takes no eventfd; errno says why. */
+static bool start_queue(struct queue *q)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->kick_fd >= 0)
+		error = -host_eventfd((uint32_t)q->vq.gpa, q->kick_fd);
+	q->running = true;
+	pthread_mutex_unlock(&q->lock);
+	errno = error;
+	return !error;
+}
+
+void bus_thaw(struct bus *bus)
+{
+	for (unsigned i = 0; i < bus->devices; i++) {
+		struct device *dev = bus->device[i];
+
+		for (unsigned k = 0; dev->started && k < dev->queues; k++) {
+			if (!start_queue(&dev->queue[k]))
+				die(STATUS_INTERNAL, "%s: the Host takes no eventfd: %s", dev->name,
+				    strerror(errno));
+			if (dev->queue[k].kick_fd >= 0)
+				eventfd_write(dev->queue[k].kick_fd, 1);
+		}
+	}
+}
+
 static enum bus_answer start_device(struct bus *bus, struct device *dev, struct complaint *c)
 {
 	uint8_t accepted[FEATURE_BYTES] = { 0 };
@@ -241,17 +289,9 @@ static enum bus_answer start_device(struct bus *bus, struct device *dev, struct 
 	device_count(dev, COUNT_starts, 1);
 	verbose("%s: started", dev->name);
 	for (unsigned i = 0; i < dev->queues; i++) {
-		struct queue *q = &dev->queue[i];
-		int error = 0;
-
-		pthread_mutex_lock(&q->lock);
-		if (q->kick_fd >= 0)
-			error = -host_eventfd((uint32_t)q->vq.gpa, q->kick_fd);
-		q->running = true;
-		pthread_mutex_unlock(&q->lock);
-		if (error)
+		if (!start_queue(&dev->queue[i]))
 			die(STATUS_INTERNAL, "%s: the Host takes no eventfd: %s", dev->name,
-			    strerror(error));
+			    strerror(errno));
 	}
 	return BUS_DONE;
 }

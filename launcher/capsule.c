@@ -118,6 +118,11 @@ static int pack_disks(const struct options *o, const struct disk *disk, struct l
 		if (fcntl(disk[i].fd, F_SETFD, 0) < 0)
 			return complain(c, STATUS_INTERNAL, "fcntl: %s", strerror(errno));
 	}
+	/* A snapshot has no more than all of memory; most have far less. */
+	if (o->save || o->restore)
+		l->carried += o->memory;
+	if (o->save)
+		l->returned += o->memory;
 	return 0;
 }
 /*:*/
@@ -210,7 +215,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	const struct net_wish *net;
 	struct luggage luggage;
 	uint8_t mac[6];
-	char **args = calloc((size_t)argc + 44 + 5 * o->disks, sizeof(*args)), **to = args;
+	char **args = calloc((size_t)argc + 48 + 5 * o->disks, sizeof(*args)), **to = args;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -246,8 +251,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		snprintf(gdb, sizeof(gdb), "%u", port);
 		*to++ = joined("--forward=", gdb, "");
 	}
-	*to++ = "--in";
-	*to++ = (char *)o->kernel;
+	if (o->kernel) {
+		*to++ = "--in";
+		*to++ = (char *)o->kernel;
+	}
 	if (net)
 		*to++ = forwards_for_qemu(net);
 	if (o->initrd) {
@@ -269,6 +276,14 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	if (o->death && strcmp(o->death, "-")) {
 		*to++ = "--out";
 		*to++ = (char *)o->death;
+	}
+	if (o->restore) {
+		*to++ = "--in";
+		*to++ = (char *)o->restore;
+	}
+	if (o->save) {
+		*to++ = "--out";
+		*to++ = (char *)o->save;
 	}
 	if (o->trace && strcmp(o->trace, "-")) {
 		*to++ = "--out";
@@ -302,6 +317,10 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	}
 	if (o->death)
 		*to++ = joined("--death=", o->death, "");
+	if (o->restore)
+		*to++ = joined("--restore=", o->restore, "");
+	if (o->save)
+		*to++ = joined("--save=", o->save, "");
 	if (o->trace)
 		*to++ = joined("--trace=", o->trace, "");
 	if (o->trace_words)
@@ -335,6 +354,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	for (int i = o->kernel_index; i < argc; i++)
 		*to++ = argv[i];
 	verbose("no %s here: starting %s", LG_DEVICE_PATH, tool);
+	saving_hold(false);
 	execv(tool, args);
 	complain(c, STATUS_NO_MACHINE, "%s: cannot be started: %s%s", tool, strerror(errno),
 		 errno == ENOENT ? " (is python3 installed?)" : "");

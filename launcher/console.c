@@ -31,7 +31,7 @@ static struct queue *input;
 static atomic_bool spoke;
 
 /* The store; only the porter's thread knows it, apart from the queue's lock. */
-static char store[1 << 20];
+static char store[KEYS_MAX];
 static size_t first, stored;	/* what waits is store[first .. first + stored - 1] */
 static size_t room_for;		/* so many may wait */
 static bool keys_are_typed, has_escape, escape_pending, has_lost;
@@ -173,6 +173,21 @@ static void input_kicked(struct watch *w)
 	keys->paused = !keys_are_typed && stored == room_for;
 }
 /*:*/
+
+/* What was typed belongs to whoever is saved: it is in the snapshot. */
+size_t console_keys(const char **keys)
+{
+	*keys = store + first;
+	return stored;
+}
+
+void console_give_keys(const char *keys, size_t n)
+{
+	memcpy(store, keys, n);
+	stored = n;
+	if (room_for < n)		/* a pipe brings nothing until there is room */
+		room_for = n;
+}
 
 struct device *console_create(bool no_escape)
 {

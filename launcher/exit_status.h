@@ -9,16 +9,16 @@
 #define LAUNCHER_EXIT_STATUS_H
 
 #define EXIT_STATUSES(X) \
-	X(POWEROFF, 0,		"the Guest powered off (or you left with Ctrl-A x)") \
+	X(POWEROFF, 0,		"the Guest powered off, or was saved (or you left with Ctrl-A x)") \
 	X(INTERNAL, 1,		"something failed that is nobody's input: please report it") \
 	X(USAGE, 2,		"the command line makes no sense") \
 	X(CRASHED, 3,		"the Guest crashed: its last words were not \"Power down\"") \
 	X(KILLED, 4,		"the Guest broke a rule and was killed") \
 	X(TIMEOUT, 5,		"--timeout was over and the Guest still ran") \
-	X(NO_KERNEL, 10,	"the kernel file is missing or cannot be read") \
+	X(NO_KERNEL, 10,	"the kernel file, or the snapshot, is missing or cannot be read") \
 	X(EMPTY, 11,		"the kernel file is empty") \
-	X(NOT_REGULAR, 12,	"the kernel is a directory, or another thing that is no file") \
-	X(NOT_KERNEL, 13,	"the kernel is neither a sound ELF file nor a bzImage") \
+	X(NOT_REGULAR, 12,	"the kernel (or snapshot) is a directory, or another thing that is no file") \
+	X(NOT_KERNEL, 13,	"the kernel is no sound ELF file and no bzImage, or the snapshot not sound") \
 	X(IS_64BIT, 14,		"the kernel is a 64-bit one") \
 	X(WRONG_MACHINE, 15,	"the kernel is for another machine, or not an executable") \
 	X(TRUNCATED, 16,	"the kernel file ends too early") \

@@ -7,7 +7,8 @@
  *
  * There are a dozen sentences.  CREATE: "here is my memory, that is the entry".  RUN:
  * "go on, until there is something for me".  IRQ and EVENTFD may be said by any
- * thread, at any time.  STATS and STATE are for the curious, the rest for debuggers.
+ * thread, at any time.  STATS and STATE are for the curious, SAVE and RESTORE for the
+ * patient (L:820), the rest for debuggers.
  * And ANOTHER, "may I have a second Guest?", is what a restart needs, because by then
  * we have locked ourselves in and can open nothing.
  :*/
@@ -36,6 +37,8 @@ const struct sandbox_call host_calls[] = {
 	ONLY_IF(ioctl, 1, LG_IOC_SHADOW, "shadow page tables"),
 	ONLY_IF(ioctl, 1, LG_IOC_ROOTS, "their roots"),
 	ONLY_IF(ioctl, 1, LG_IOC_FRAMES, "pinned pages"),
+	ONLY_IF(ioctl, 1, LG_IOC_SAVE, "--save: all of it but its memory"),
+	ONLY_IF(ioctl, 1, LG_IOC_RESTORE, "--restore: the same again"),
 	CALLS_END
 };
 
@@ -181,6 +184,22 @@ int host_roots(struct lg_roots *roots)
 int host_frames(struct lg_frames *frames)
 {
 	return call(LG_IOC_FRAMES, frames);
+}
+
+int host_save(struct lg_snapshot *state)
+{
+	return call(LG_IOC_SAVE, state);
+}
+
+int host_restore(struct lg_snapshot *state)
+{
+	int error;
+
+	do	/* a signal: nothing has happened yet */
+		error = call(LG_IOC_RESTORE, state);
+	while (error == -EINTR);
+	state->why[sizeof(state->why) - 1] = '\0';
+	return error;
 }
 
 void host_close(void)

@@ -24,6 +24,7 @@
  * two in the morning, which comes to the same.  Second, it is not to be despised:
  * whatever it does wrong deserves an answer that helps.
  :*/
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,14 +47,52 @@ static void keep_stdio_open(void)
  * machine that takes two seconds to boot, in order to say that you mistyped a name,
  * is a rude machine.
  */
-static void check_everything(const struct options *o, struct image *img, struct initrd *rd,
-			     struct disk *disk, struct rights *rights)
+static void check_kernel(const struct options *o, struct image *img, struct initrd *rd)
 {
 	uint64_t ram = (uint64_t)o->memory * MIB;
 	struct complaint c;
 
-	if (image_open(img, o->kernel, &c) || image_fits(img, ram, &c) ||
-	    (o->initrd && initrd_open(rd, o->initrd, img, ram, &c)) ||
+	/* A Guest in a snapshot needs no kernel: then there is no file to be asked. */
+	*img = (struct image){ .name = "", .fd = -1, .bzimage = true };
+	if (o->kernel && (image_open(img, o->kernel, &c) || image_fits(img, ram, &c) ||
+			  (o->initrd && initrd_open(rd, o->initrd, img, ram, &c))))
+		die_complaining(&c);
+}
+
+/* What the snapshot says of its Guest takes the place of what was not typed. */
+static void check_snapshot(struct options *o, struct snapshot *s)
+{
+	struct complaint c;
+
+	if (snapshot_open(s, o->restore, &c))
+		die_complaining(&c);
+	if (o->memory && o->memory != s->memory)
+		die(STATUS_USAGE, "memory '%u': the Guest in %s has %u MiB; expected the same, or "
+		    "nothing", o->memory, o->restore, s->memory);
+	o->memory = s->memory;
+	memcpy(o->command_line, s->command_line, sizeof(o->command_line));
+}
+
+static void check_save(const struct options *o, const struct image *img, const struct snapshot *s)
+{
+	struct fingerprint kernel = s->kernel;
+	struct complaint c;
+
+	if (o->kernel && !snapshot_fingerprint(img->fd, &kernel))
+		die(STATUS_NO_KERNEL, "%s: cannot read the kernel: %s", img->name, strerror(errno));
+	if (saving_open(o->save, o->command_line, &kernel, &c))
+		die_complaining(&c);
+}
+
+static void check_everything(struct options *o, struct image *img, struct initrd *rd,
+			     struct disk *disk, struct rights *rights, struct snapshot *s)
+{
+	struct complaint c;
+
+	if (o->restore)
+		check_snapshot(o, s);
+	check_kernel(o, img, rd);
+	if ((o->restore && o->kernel && snapshot_same_kernel(s, img, &c)) ||
 	    (o->trace && trace_check(o->trace, &c)) ||
 	    rights_find(rights, o->user, o->root, &c))
 		die_complaining(&c);
@@ -65,6 +104,8 @@ static void check_everything(const struct options *o, struct image *img, struct 
 		die_complaining(&c);
 	if (o->map && map_open(o->map, o->map_every, &c))
 		die_complaining(&c);
+	if (o->save)
+		check_save(o, img, s);
 }
 
 static void check_host_memory(const struct options *o)
@@ -105,14 +146,42 @@ static void live(const struct options *o, struct image *img, const struct initrd
 	run_guest(bus, img, end);
 }
 
+/* The same, for a Guest that has lived before: its memory is there already. */
+static void live_again(const struct options *o, const struct image *img, struct snapshot *s,
+		       struct bus *bus, struct ending *end)
+{
+	struct complaint c;
+
+	trace_mark("S");
+	bus_announce(bus);
+	if (host_create(bus->mem, 0, what_to_watch(o), &c))
+		die_complaining(&c);
+	switch (-host_restore(&s->state)) {
+	case 0:
+		break;
+	case EINVAL:
+		die(STATUS_NOT_KERNEL, "%s: not a sound snapshot: the Host refuses its state: %s; "
+		    "expected what --save=FILE wrote", s->name, s->state.why);
+	default:
+		die(STATUS_INTERNAL, "%s: the Host does not restore the Guest: %s", s->name,
+		    strerror(errno));
+	}
+	bus_thaw(bus);
+	verbose("%u MiB, from %s, arguments \"%s\"", o->memory, s->name, o->command_line);
+	run_guest(bus, img, end);
+}
+
 static int life_after_life(const struct options *o, struct image *img, struct initrd *rd,
-			   struct bus *bus)
+			   struct snapshot *s, struct bus *bus)
 {
 	struct ending end;
 	struct complaint c;
 
 	for (unsigned boots = 1;; boots++) {
-		live(o, img, rd, bus, &end);
+		if (o->restore && boots == 1)
+			live_again(o, img, s, bus, &end);
+		else
+			live(o, img, rd, bus, &end);
 		if (o->death && end.status != RUN_RESTART)
 			death_write(bus->mem, img, &end);
 		gdb_over(&end);
@@ -126,6 +195,9 @@ static int life_after_life(const struct options *o, struct image *img, struct in
 			net_farewell();
 			return end.status;
 		}
+		if (!o->kernel)
+			die(STATUS_NO_KERNEL, "the Guest restarts, and a snapshot has no kernel to do it "
+			    "with; expected --restore=%s KERNEL", o->restore);
 		if (host_again(&c))
 			die_complaining(&c);
 		memory_wipe(bus->mem);
@@ -144,6 +216,7 @@ int main(int argc, char **argv)
 	struct disk disk[DISKS_MAX];
 	struct net_link net[NETS_MAX];
 	struct rights rights;
+	struct snapshot snapshot = { .fd = -1 };
 	struct bus bus;
 	struct complaint c;
 
@@ -156,7 +229,8 @@ int main(int argc, char **argv)
 	}
 	if (o.verbose)
 		verbose_on();
-	check_everything(&o, &img, &rd, disk, &rights);
+	saving_hold(o.save);
+	check_everything(&o, &img, &rd, disk, &rights, &snapshot);
 	check_host_memory(&o);
 	if (capsule_needed(o.capsule)) {
 		capsule_enter(&o, disk, &rights, argc, argv, &c);
@@ -180,6 +254,7 @@ int main(int argc, char **argv)
 	if (o.gdb.on && gdb_open(&o.gdb, &c))
 		die_complaining(&c);
 	map_watch();
+	saving_watch();
 	bus_create(&bus, &memory);
 	for (unsigned i = 0; i < o.disks; i++)
 		bus_add(&bus, block_create(&disk[i]));
@@ -188,13 +263,18 @@ int main(int argc, char **argv)
 	if (o.rng)
 		bus_add(&bus, rng_create());
 	bus_add(&bus, console_create(o.no_escape));
+	if (o.restore) {
+		if (snapshot_load(&snapshot, &bus, &c))
+			die_complaining(&c);
+		console_give_keys(snapshot.key, snapshot.keys);
+	}
 	atexit(terminal_restore);
 	terminal_raw();
 	porter_start(o.timeout);
 	if (lastwords_await(&c))
 		die_complaining(&c);
 	sandbox_shut(&bus, o.gdb.on ? gdb_calls : NULL);
-	exit(life_after_life(&o, &img, &rd, &bus));
+	exit(life_after_life(&o, &img, &rd, &snapshot, &bus));
 }
 
 /*M:300 Yours to build: more devices

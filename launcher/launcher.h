@@ -42,6 +42,8 @@
  *	trace_mark.c	... what we have to say to it
  *	trace_read.c	... what the Host's tracepoints tell
  *	trace_write.c	... and how we write it down
+ *	snapshot.c	a Guest in a file
+ *	saving.c	... and everybody holds still
  *	capsule.c	no /dev/lguest here?  Then start a machine that has one
  *	rights.c	what we are: user, root directory, capabilities; given away
  *	sandbox.c	what we may ask the kernel for: a short list
@@ -140,13 +142,15 @@ struct gdb_wish {
 struct options {
 	struct gdb_wish gdb;
 	bool help, verbose, no_escape, rng, rings;
-	uint32_t memory;	/* MiB, 1..MEMORY_MAX */
-	const char *kernel;
+	uint32_t memory;	/* MiB, 1..MEMORY_MAX; 0: the snapshot's */
+	const char *kernel;	/* NULL: none, with ->restore only */
 	const char *initrd;	/* NULL: none */
 	const char *stats;	/* NULL: none */
 	const char *map;	/* NULL: none */
 	double map_every;	/* seconds; 0: only at the end and by SIGUSR2 */
 	const char *death;	/* NULL: none */
+	const char *save;	/* NULL: none */
+	const char *restore;	/* NULL: a kernel is started */
 	const char *user;	/* --username; NULL: none */
 	const char *root;	/* --chroot; NULL: none */
 	const char *trace;	/* NULL: none; "-": live, on stderr */
@@ -183,6 +187,8 @@ void memory_wipe(struct guest_memory *m);
 void memory_destroy(struct guest_memory *m);
 /* Bytes that can ever be in use, rings and all. */
 uint64_t memory_most(const struct guest_memory *m);
+/* The same in pages, for a Guest with that many MiB. */
+uint32_t memory_pages_most(uint32_t mib);
 /* Takes pages above the descriptor page.  Returns the first pfn, 0: none are left. */
 uint32_t memory_hand_out(struct guest_memory *m, uint32_t bytes);
 /* THE check.  Returns a pointer to len good bytes, or NULL. */
@@ -302,6 +308,9 @@ int host_set_regs(const struct lg_regs *regs);
 int host_shadow(struct lg_shadow *shadow);
 int host_roots(struct lg_roots *roots);
 int host_frames(struct lg_frames *frames);
+int host_save(struct lg_snapshot *state);
+/* After host_create(), before any host_run().  -EINVAL: state->why says why not. */
+int host_restore(struct lg_snapshot *state);
 /* The Guest is gone and its pages are ours again. */
 void host_close(void);
 
@@ -382,6 +391,8 @@ struct device {
 	atomic_bool broken;
 	uint32_t desc;			/* GPA of the descriptor, by bus_add() */
 	uint32_t accepted;		/* feature bits, once started */
+	/* NULL, or how to tell whether what is in it has changed.  False: errno says why. */
+	bool (*contents)(struct device *dev, uint32_t *sum);
 	const char *const *own_names;	/* NULL, or names and a NULL behind the last */
 	atomic_ullong count[COUNT_OWN + DEVICE_OWN_COUNTERS];
 };
@@ -412,6 +423,12 @@ void device_feature(struct device *dev, unsigned bit);
 void bus_add(struct bus *bus, struct device *dev);
 /* Writes the descriptor page into zeroed memory (again after memory_wipe()). */
 void bus_lay_out(struct bus *bus);
+/* Tells the trace where everything is; bus_lay_out() does it, too. */
+void bus_announce(const struct bus *bus);
+/* Nobody serves a queue any more, until all that were started are thawed.  The thread that
+ * runs the Guest, which stands still. */
+void bus_freeze(struct bus *bus);
+void bus_thaw(struct bus *bus);
 /* Stops all devices; nobody touches Guest memory after this. */
 void bus_stop(struct bus *bus);
 
@@ -467,6 +484,9 @@ void porter_start(double timeout);
 void ending_ask(int status);
 /* The status that was asked for, or -1. */
 int ending_asked(void);
+/* The porter calls nobody until he may go on.  Not by the porter. */
+void porter_hold(void);
+void porter_go_on(void);
 
 /* ---- console.c ----------------------------------------------------------- */
 
@@ -477,6 +497,11 @@ struct device *console_create(bool no_escape);
 void console_write(const struct iovec *iov, unsigned count);
 /* Did the Guest ever say anything? */
 bool console_spoke(void);
+#define KEYS_MAX (1u << 20)
+/* What was typed and is not the Guest's yet.  While the porter holds still. */
+size_t console_keys(const char **keys);
+/* The same again, at most KEYS_MAX bytes; before porter_start(). */
+void console_give_keys(const char *keys, size_t n);
 
 /* ---- block.c ------------------------------------------------------------- */
 
@@ -815,6 +840,60 @@ extern int trace_mark_fd;	/* -1: remarks are not wanted */
 /* A remark of ours (at most 200 bytes), at its place among the Host's.  Any thread;
  * does nothing without --trace.  The words are in trace_write.c. */
 void trace_mark(const char *format, ...) FORMAT(1, 2);
+
+/* ---- snapshot.c ---------------------------------------------------------- */
+
+#define SAVED_NAME	32
+
+struct fingerprint {
+	uint64_t bytes;
+	uint32_t sum;
+	uint32_t reserved;
+};
+
+/* What a file says; nothing of it is to be believed. */
+struct snapshot {
+	const char *name;
+	int fd;
+	uint64_t bytes, memory_at;
+	uint32_t memory;		/* MiB */
+	uint32_t pages, devices, keys;
+	struct saved_device *device;
+	char *key;
+	struct fingerprint kernel;
+	char command_line[COMMAND_LINE_MAX + 1];
+	struct lg_snapshot state;
+};
+
+/* CRC-32 of what came before (0: nothing) and these. */
+uint32_t snapshot_sum(uint32_t sum, const void *bytes, size_t n);
+/* Of a whole file.  False: errno says why. */
+bool snapshot_fingerprint(int fd, struct fingerprint *f);
+/* from: kernel, command_line and state.  Replaces what is in fd.  Returns 0 or an errno;
+ * *pages: how many were worth writing. */
+int snapshot_write(int fd, const struct snapshot *from, const struct bus *bus,
+		   const char *keys, size_t key_bytes, uint32_t *pages);
+/* Opens and checks all that can be checked alone.  Returns 0 or a status. */
+int snapshot_open(struct snapshot *s, const char *name, struct complaint *c);
+int snapshot_same_kernel(const struct snapshot *s, const struct image *img, struct complaint *c);
+/* Memory and devices, into zeroed memory and a bus with all its devices, none of them
+ * started; then bus_thaw().  Returns 0 or a status. */
+int snapshot_load(const struct snapshot *s, struct bus *bus, struct complaint *c);
+
+/* ---- saving.c ------------------------------------------------------------ */
+
+/* Opens the file; what is in it stays until then.  Returns 0 or a status. */
+int saving_open(const char *file, const char *command_line, const struct fingerprint *kernel,
+		struct complaint *c);
+/* A signal that comes too early is not the end of us, but kept (hold), until it is let in:
+ * at the end of porter_start(), or by who becomes another program.  Before any thread. */
+void saving_hold(bool hold);
+/* After porter_prepare().  Neither does anything without saving_open(). */
+void saving_watch(void);
+/* The rest by the thread that runs the Guest: is it to be saved? */
+bool saving_asked(void);
+/* It has stopped (LG_DEBUG_STOP).  True: it is saved, and that was its last moment. */
+bool saving_done(struct bus *bus);
 
 /* ---- capsule.c ----------------------------------------------------------- */
 

@@ -38,6 +38,11 @@ uint64_t memory_most(const struct guest_memory *m)
 	return m->ram + (uint64_t)EXTRA_PAGES * PAGE_SIZE;
 }
 
+uint32_t memory_pages_most(uint32_t mib)
+{
+	return mib * (MIB / PAGE_SIZE) + EXTRA_PAGES;
+}
+
 static bool open_up(const struct guest_memory *m, uint64_t from, uint64_t bytes)
 {
 	return !mprotect(m->base + from, bytes, PROT_READ | PROT_WRITE);

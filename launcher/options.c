@@ -24,7 +24,7 @@
 enum { OPT_HELP = 256, OPT_MEMORY, OPT_INITRD, OPT_VERBOSE, OPT_STATS, OPT_TIMEOUT,
        OPT_CAPSULE, OPT_NO_ESCAPE, OPT_BLOCK, OPT_RNG, OPT_NET, OPT_TUNNET, OPT_GDB,
        OPT_USERNAME, OPT_CHROOT, OPT_TRACE, OPT_TRACE_FILTER, OPT_MAP, OPT_DEATH,
-       OPT_RINGS };
+       OPT_RINGS, OPT_SAVE, OPT_RESTORE };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -42,6 +42,8 @@ static const struct option long_options[] = {
 	{ "death", required_argument, NULL, OPT_DEATH },
 	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "trace-filter", required_argument, NULL, OPT_TRACE_FILTER },
+	{ "save", required_argument, NULL, OPT_SAVE },
+	{ "restore", required_argument, NULL, OPT_RESTORE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "capsule", required_argument, NULL, OPT_CAPSULE },
 	{ "no-escape", no_argument, NULL, OPT_NO_ESCAPE },
@@ -54,6 +56,7 @@ void options_help(void)
 {
 	printf(
 "Usage: launcher [options] [MB] KERNEL [guest arguments...]\n"
+"       launcher --restore=FILE [options] [KERNEL]\n"
 "Runs KERNEL (an ELF file or a bzImage, 32-bit) as a Guest.\n"
 "\n"
 "  MB, --memory=MB      the Guest's memory in MiB, or 512M, 1G (default %d, at most %d)\n"
@@ -70,6 +73,9 @@ void options_help(void)
 "  --rng                a device that gives random numbers\n"
 "  --gdb[=PORT][,run]   let gdb look at the Guest (port %d); the Guest waits for it, ',run': not;\n"
 "                       with ',threads' gdb sees the Guest's processes as threads (TeachOS)\n"
+"  --save=FILE          at SIGUSR1 put the Guest into FILE, all of it but its disks, and end\n"
+"  --restore=FILE       go on with a Guest that was saved, with the same --block, --net, --rng;\n"
+"                       KERNEL may be left out then: it gives names, and is for a restart\n"
 "  --timeout=SECONDS    end the Guest if it still runs then\n"
 "  --stats[=FILE]       write the Host's counters there at the end, as JSON; without FILE, or\n"
 "                       with '-': in words, on stderr\n"
@@ -387,6 +393,12 @@ static int take_option(struct options *o, int opt, const char *word, struct comp
 		return parse_filter(optarg, &o->trace_filter, c);
 	case OPT_TIMEOUT:
 		return parse_seconds(optarg, &o->timeout, c);
+	case OPT_SAVE:
+		o->save = optarg;
+		return 0;
+	case OPT_RESTORE:
+		o->restore = optarg;
+		return 0;
 	case OPT_CAPSULE:
 		return parse_capsule(optarg, &o->capsule, c);
 	case OPT_NO_ESCAPE:
@@ -451,7 +463,7 @@ int options_parse(struct options *o, int argc, char **argv, struct complaint *c)
 		o->memory = mib;
 		word = argv[++optind];
 	}
-	if (!o->memory)
+	if (!o->memory && !o->restore)
 		o->memory = MEMORY_DEFAULT;
 	if (!o->trace_words)
 		o->trace_filter = TRACE_SHOW_ALL;
@@ -461,10 +473,21 @@ int options_parse(struct options *o, int argc, char **argv, struct complaint *c)
 	if (o->rings && !o->stats && !o->trace)
 		return complain(c, STATUS_USAGE, "--rings: there is no --stats or --trace that would "
 				"show it");
+	if (o->save && o->gdb.on)
+		return complain(c, STATUS_USAGE, "--save=%s: not together with --gdb, whose breakpoints "
+				"are in the Guest's memory", o->save);
+	if (o->restore && o->initrd && !word)
+		return complain(c, STATUS_USAGE, "--initrd=%s: with --restore it is for a restart, and "
+				"no KERNEL was given for one", o->initrd);
+	if (o->restore && word && argv[optind + 1])
+		return complain(c, STATUS_USAGE, "'%s': the Guest in %s has had its arguments; expected "
+				"none", argv[optind + 1], o->restore);
+	o->kernel_index = optind;
+	if (o->restore && !word)
+		return 0;
 	if (!word)
 		return complain(c, STATUS_USAGE, "no kernel given; expected: launcher [options] "
 				"[MB] KERNEL [guest arguments...] (see --help)");
 	o->kernel = word;
-	o->kernel_index = optind;
 	return join_words(o, argv + optind + 1, c);
 }

@@ -144,6 +144,19 @@ static void look_at_the_clock(void)
 		ending_ask(STATUS_TIMEOUT);
 }
 
+/* Held by the porter while he calls somebody, and by who wants him to hold still. */
+static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;
+
+void porter_hold(void)
+{
+	pthread_mutex_lock(&busy);
+}
+
+void porter_go_on(void)
+{
+	pthread_mutex_unlock(&busy);
+}
+
 /*L:620 The porter's day */
 static void *porter(void *unused)
 {
@@ -159,12 +172,14 @@ static void *porter(void *unused)
 			};
 		if (poll(fds, watches + 1, milliseconds_left()) < 0)
 			continue;
+		pthread_mutex_lock(&busy);
 		if (fds[0].revents)
 			take_signal();
 		for (unsigned i = 0; i < watches; i++)
 			if (fds[i + 1].revents)
 				watch[i].ready(&watch[i]);
 		look_at_the_clock();
+		pthread_mutex_unlock(&busy);
 	}
 	nudge_until_gone();
 }
@@ -182,8 +197,10 @@ void porter_prepare(void)
 	sigemptyset(&set);
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		sigaddset(&set, wanted[i]);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	/* The ring is for one thread, the others sleep on: see the end of porter_start(). */
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (signal_fd < 0)
 		die(STATUS_INTERNAL, "signalfd: %s", strerror(errno));
 }
@@ -199,4 +216,5 @@ void porter_start(double timeout)
 	if (pthread_create(&thread, NULL, porter, NULL))
 		die(STATUS_INTERNAL, "could not start a thread");
 	pthread_detach(thread);
+	saving_hold(false);
 }

@@ -128,6 +128,8 @@ static bool is_over(const struct guest_memory *mem, const struct image *img, str
 
 void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 {
+	bool stopping = false;		/* to be saved (L:830) */
+
 	memset(end, 0, sizeof(*end));
 	gdb_begin(bus->mem, img);
 	for (;;) {
@@ -140,6 +142,10 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 		}
 		gdb_before_run();
 		map_before_run(bus->mem);
+		if (saving_asked()) {
+			host_debug(LG_DEBUG_ON | LG_DEBUG_STOP);
+			stopping = true;
+		}
 		trace_mark("I");
 		error = -host_run(&end->run);
 		trace_mark("O %u", error ? 0 : end->run.what);
@@ -149,6 +155,15 @@ void run_guest(struct bus *bus, const struct image *img, struct ending *end)
 			say("the Host does not run the Guest: %s", strerror(error));
 			end->status = STATUS_INTERNAL;
 			return;
+		}
+		if (end->run.what == LG_RUN_DEBUG && stopping) {
+			host_debug(0);
+			stopping = false;
+			if (saving_done(bus)) {
+				end->status = STATUS_POWEROFF;
+				return;
+			}
+			continue;
 		}
 		if (end->run.what == LG_RUN_DEBUG) {
 			gdb_stopped(end->run.value);

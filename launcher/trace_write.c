@@ -671,7 +671,7 @@ bool trace_writer_begin(struct trace_writer *w)
 	}
 	out(w, "[\n{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\",\"args\":{\"name\":",
 	    w->main_pid);
-	out_string(w, w->options->kernel);
+	out_string(w, w->options->kernel ? w->options->kernel : w->options->restore);
 	out(w, "}},\n");
 	for (int i = HOST; i <= USER; i++)
 		name_track(w, i, track[i], i);
@@ -679,7 +679,7 @@ bool trace_writer_begin(struct trace_writer *w)
 	out(w, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"lguest\",\"args\":{\"version\":1,"
 	    "\"tsc_khz\":%" PRIu64 ",\"tsc\":%" PRIu64 ",\"memory\":%u,\"kernel\":", w->main_pid,
 	    w->tsc_khz, w->tsc0, w->options->memory);
-	out_string(w, w->options->kernel);
+	out_string(w, w->options->kernel ? w->options->kernel : w->options->restore);
 	out(w, ",\"arguments\":");
 	out_string(w, w->options->command_line);
 	out(w, ",\"filter\":");

@@ -307,6 +307,19 @@ void lg_arch_free(struct lg_guest *g)
 	vfree(g->lg.pages);
 }
 
+/* The bits that MXCSR may have on this CPU (SDM vol. 1, 11.6.6).  May sleep. */
+u32 lg_arch_mxcsr_bits(void)
+{
+	u8 image[512] __aligned(16) = { 0 };
+	u32 bits;
+
+	kernel_fpu_begin();
+	asm volatile("fxsave %0" : "=m"(image));
+	kernel_fpu_end();
+	memcpy(&bits, image + 28, sizeof(bits));
+	return bits ? bits : 0xffbf;
+}
+
 u32 lg_os_tsc_khz(void)
 {
 	if (!boot_cpu_has(X86_FEATURE_CONSTANT_TSC) || check_tsc_unstable())
@@ -337,6 +350,7 @@ void lg_arch_set_ts(struct lguest *lg, bool ts)
  *  CR4.CET, LASS Off: ring 1 has no ENDBR at its jump targets, and lives below 4 GiB.
  *  CR4.PKE, PCE, Off: no protection keys, no counting the Host's events, and CLI in
  *      VME, PVI  ring 3 is a #GP.
+ *  CR4.TSD       On for a Guest whose clock was another machine's (H:794).
  *  CR4.SMEP, SMAP  Stay on until the Guest needs them off (H:550).
  *  EFER.SCE      Off: SYSCALL would enter Linux' system call handler, in ring 0, on the
  *                Guest's page tables.  We have seen it.
@@ -389,6 +403,8 @@ void lg_arch_section_begin(struct lg_guest *g)
 	a->host_cr4 = read_cr4_raw();
 	a->guest_cr4 = a->host_cr4 & ~(X86_CR4_OSXSAVE | X86_CR4_PKE | X86_CR4_PCE | X86_CR4_VME |
 				       X86_CR4_PVI | X86_CR4_TSD | CR4_CET | CR4_LASS);
+	if (g->lg.moved.yes)
+		a->guest_cr4 |= X86_CR4_TSD;
 	if (g->lg.smap_off)
 		a->guest_cr4 &= ~X86_CR4_SMAP;
 	if (g->lg.smep_off)

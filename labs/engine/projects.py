@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-The judges of lab 11's open projects: snapshot, faults, linux.
+The judges of lab 11's open projects, faults and linux, and of snapshots (11.5 and 11.6).
 
 A project may change anything, so there is no region to take: the judge is given what was
 built (lg.ko, the Launcher, a bzImage), lets it loose in the nested machine, and says what it
-saw and which points it would award.  No solutions exist here; what proves the judges are
+saw and which points it would award.  For faults no solution exists here; what proves the judges are
 doubles, which do right, or wrong in known ways (labs/lab11/hidden/doubles.py).
 """
 

@@ -81,7 +81,7 @@ def place_of(folder, mistake):
 
 
 # Other ways to fall, as Linux words them, around a function that lg.ko has.
-LOG = """[    1.0] lguest: ready, interface 7
+LOG = """[    1.0] lguest: ready, interface 9
 [    2.0] %s
 [    2.1] CPU: 0 PID: 93 Comm: launcher Tainted: G           OE      6.1.0 #1
 [    2.2] RIP: 0010:%s

@@ -34,12 +34,16 @@ tell() { echo "LG $NONCE $*" >&3; }
 send() { tell "$1" "$(stat -c %s "$2")"; cat "$2" >&3; }
 
 # What we are told while the command runs: how large the window is, that somebody wants a
-# picture (--map), and that it is to come to an end.
+# picture (--map) or a snapshot (--save), and that it is to come to an end.
 orders() {
 	while read -r word rows cols; do
 		case $word in
 		winsize)
 			stty -F /dev/ttyS1 rows "$rows" cols "$cols"
+			;;
+		usr1)
+			while [ ! -s /run/command ]; do sleep 0.1; done
+			kill -USR1 "$(cat /run/command)"
 			;;
 		usr2)
 			[ -s /run/command ] && kill -USR2 "$(cat /run/command)"

@@ -376,7 +376,7 @@ class Machine:
         for fd in (wake_r, wake_w):
             os.set_blocking(fd, False)
         old_wakeup = signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
-        for number in caught + (signal.SIGWINCH, signal.SIGCHLD, signal.SIGUSR2):
+        for number in caught + (signal.SIGWINCH, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
             before[number] = signal.signal(number, lambda *_: None)
         try:
             if self.terminal and sys.stderr.isatty():
@@ -450,6 +450,8 @@ class Machine:
                     for number in os.read(wake_r, 64):
                         if number == signal.SIGWINCH and self.terminal:
                             self.send(selector, control, b"winsize %d %d\n" % self.terminal.size())
+                        elif number == signal.SIGUSR1:
+                            self.send(selector, control, b"usr1\n")
                         elif number == signal.SIGUSR2:
                             self.send(selector, control, b"usr2\n")
                         elif number not in (signal.SIGWINCH, signal.SIGCHLD):

@@ -283,6 +283,39 @@ static void look(struct guest *g, u32 step)
 		mmu_check_tables(g->w);
 }
 
+/* Into an envelope and out again, in another world: it should notice nothing. */
+static u32 moves;
+
+static void move(struct guest *g)
+{
+	struct world *to = world_new(&(struct world_plan){ .frames = FRAMES, .raw = true,
+				     .table_limit = g->w->lg.table_limit });
+	struct lg_snapshot s, again;
+	const char *why;
+
+	memset(&s, 0, sizeof(s));
+	memset(&again, 0, sizeof(again));
+	memcpy(to->ram, g->w->ram, MEMORY);
+	memcpy(to->lg.pages->gdt, g->ours, sizeof(g->ours));
+	lg_save(&g->w->lg, &s);
+	why = lg_saved_wrong(&to->lg, &s);
+	check(!why, "a Guest that lived cannot be restored: %s", why);
+	world_restore(to, &s);
+	lg_save(&to->lg, &again);
+	s.tsc = again.tsc = 0;		/* a clock that ticks when looked at */
+	check(!memcmp(&s, &again, sizeof(s)), "saved, restored and saved is not saved");
+	check(!memcmp(to->gate_dpl, g->w->gate_dpl, sizeof(to->gate_dpl)) &&
+	      !memcmp(to->gate_handler, g->w->gate_handler, sizeof(to->gate_handler)),
+	      "the real gates are others");
+	check(!memcmp(to->lg.pages->gdt, g->w->lg.pages->gdt, sizeof(g->ours)),
+	      "the real GDT is another");
+	check(!to->lg.stats.scalar[LG_STAT_tables_live], "a shadow was restored");
+	mmu_check_tables(g->w);
+	world_free(g->w);
+	g->w = to;
+	moves++;
+}
+
 static u32 reasons[LG_REASON_COUNT];
 
 static void mad_guests(void **state)
@@ -335,6 +368,8 @@ static void mad_guests(void **state)
 			longest = lived;
 		if (s != DEAD && lived < 4000) {
 			look(&g, step);
+			if (chance(2))
+				move(&g);
 			continue;
 		}
 		if (g.w->lg.over == LG_RUN_KILLED) {
@@ -350,8 +385,8 @@ static void mad_guests(void **state)
 	world_free(g.w);
 	for (i = 1; i < LG_REASON_COUNT; i++)
 		kinds += reasons[i] > 0;
-	printf("# fuzz: %u Guests died in %u ways, the longest life had %u exits\n", deaths, kinds,
-	       longest);
+	printf("# fuzz: %u Guests died in %u ways, the longest life had %u exits; %u moves\n", deaths,
+	       kinds, longest, moves);
 	if (getenv("WHY"))
 		for (i = 1; i < LG_REASON_COUNT; i++)
 			printf("# reason %u: %u\n", i, reasons[i]);

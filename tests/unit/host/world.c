@@ -418,6 +418,15 @@ enum state world_trap(struct world *w, u32 vector, u32 error)
 	return world_exit(w);
 }
 
+void world_restore(struct world *w, const struct lg_snapshot *s)
+{
+	if (s->flags & LG_SAVED_INITIALISED) {
+		w->lg.data_gpa = s->data_gpa;
+		map_data(w);
+	}
+	lg_restore(&w->lg, s);
+}
+
 void world_revive(struct world *w)
 {
 	w->lg.over = 0;

@@ -82,6 +82,8 @@ enum state world_exit(struct world *w);	/* an exit, as lg_regs says, and the way
 enum state world_enter(struct world *w);	/* the way in only */
 enum state world_hypercall(struct world *w, u32 number, u32 a1, u32 a2, u32 a3, u32 a4);
 enum state world_trap(struct world *w, u32 vector, u32 error);
+/* host/freeze.c: what LG_IOC_RESTORE does with what lg_saved_wrong() lets through. */
+void world_restore(struct world *w, const struct lg_snapshot *s);
 void world_revive(struct world *w);	/* forget a kill */
 void world_forget(struct world *w);	/* forget the journal */
 

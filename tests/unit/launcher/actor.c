@@ -25,6 +25,7 @@ static struct { uint32_t gpa; int fd; } kick[8];
 static unsigned kicks;
 static unsigned lives;
 static atomic_bool stuck;	/* RUN does not come back, whatever happens */
+static atomic_bool stop_wanted;	/* LG_DEBUG_STOP */
 
 /* ---- What a Guest can do ---- */
 
@@ -510,6 +511,12 @@ int host_run(struct lg_run *run)
 		owed = false;
 		sem_post(&handled);
 	}
+	if (stop_wanted) {
+		stop_wanted = false;
+		run->what = LG_RUN_DEBUG;
+		run->value = 0;
+		return 0;
+	}
 	while (poll(&p, 1, -1) < 0)
 		if (!stuck)
 			return -errno;
@@ -588,10 +595,28 @@ int host_frames(struct lg_frames *frames)
 	return -ENOENT;
 }
 
+/* The actor stops at once if it has not asked anything; its state is where it stands. */
 int host_debug(unsigned flags)
 {
-	(void)flags;
+	stop_wanted = flags & LG_DEBUG_STOP;
 	return 0;
+}
+
+int host_save(struct lg_snapshot *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->bytes = sizeof(*state);
+	state->interface = LG_INTERFACE;
+	state->regs.eip = entry;
+	return 0;
+}
+
+int host_restore(struct lg_snapshot *state)
+{
+	if (state->bytes == sizeof(*state) && state->interface == LG_INTERFACE)
+		return 0;
+	strcpy(state->why, "the actor does not know this state");
+	return -EINVAL;
 }
 
 int host_set_regs(const struct lg_regs *regs)

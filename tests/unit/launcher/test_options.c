@@ -303,6 +303,14 @@ static const struct { const char *line; int status; const char *says; } bad[] = 
 	{ "--blok=a k", STATUS_USAGE, "did you mean --block?" },
 	{ "--rng=3 k", STATUS_USAGE, "takes no value" },
 	{ "--capsule=yes k", STATUS_USAGE, "never, always or auto" },
+	{ "--save= k", STATUS_USAGE, "needs a value" },
+	{ "--save=s --gdb k", STATUS_USAGE, "not together with --gdb" },
+	{ "--save=s", STATUS_USAGE, "no kernel" },
+	{ "--restore=s", 0, "" },
+	{ "--restore=s k", 0, "" },
+	{ "--restore=s k word", STATUS_USAGE, "'word': the Guest in s has had its arguments" },
+	{ "--restore=s --initrd=i", STATUS_USAGE, "no KERNEL" },
+	{ "--restor=s k", 0, "" },
 };
 
 static void typos(void **state)

@@ -675,6 +675,133 @@ def disks_through_a_restart():
     expect_is(os.path.getsize("one.img"), 8 * 512, "size")
 
 
+# ---- Snapshots ----
+
+def saved(part, options=(), stdin=b""):
+    """A Guest that speaks, and then is saved in s.snap.  -> (status, stdout)"""
+    p = start(part, options=["--save=s.snap", *options], stdin=subprocess.PIPE,
+              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdin.write(stdin)
+    p.stdin.flush()
+    first = p.stdout.readline()
+    time.sleep(0.2)
+    p.send_signal(signal.SIGUSR1)
+    try:
+        out, err = p.communicate(timeout=PATIENCE)
+    finally:
+        p.kill()
+    expect(p.returncode or b"saved in s.snap, with " in err, err)
+    return p.returncode, (first + out).decode()
+
+
+def restored(*words, end=signal.SIGTERM):
+    """... and goes on until somebody ends it.  -> (status, stdout, stderr)"""
+    p = subprocess.Popen([LAUNCHER, "--capsule=never", "--restore=s.snap", *words],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = p.stdout.readline()
+    if first:
+        p.send_signal(end)
+    try:
+        out, err = p.communicate(timeout=PATIENCE)
+    finally:
+        p.kill()
+    return p.returncode, (first + out).decode(), err.decode()
+
+
+@test
+def snapshot():
+    """With everything that threads of ours do: a disk, luck, keys that nobody wanted."""
+    make_disk("one.img")
+    devices = ["--block=one.img", "--rng"]
+    expect_is(saved("deaf", devices, b"early keys"), (0, "deaf\n"), "the end")
+    expect(b"early keys" in open("s.snap", "rb").read(), "the keys are lost")
+    expect_is(restored(*devices), (128 + signal.SIGTERM, "deaf\n", ""), "the Guest again")
+    expect_is(restored(*devices, "64", "kernel.elf")[:2], (128 + signal.SIGTERM, "deaf\n"),
+              "with its kernel")
+    status, out, err = restored(*devices, "--save=s.snap", end=signal.SIGUSR1)
+    expect_is((status, out), (0, "deaf\n"), "into the same file")
+    expect_is(restored(*devices)[:2], (128 + signal.SIGTERM, "deaf\n"), "a second time")
+    # SIGUSR1 means nothing to one that was not told where to.
+    p = start("deaf", stdout=subprocess.PIPE)
+    p.stdout.readline()
+    p.send_signal(signal.SIGUSR1)
+    time.sleep(0.2)
+    p.terminate()
+    expect_is(p.wait(timeout=PATIENCE), 128 + signal.SIGTERM, "without --save")
+
+
+@test
+def snapshot_of_another_machine():
+    make_disk("one.img")
+    expect_is(saved("deaf", ["--block=one.img"])[0], 0, "the end")
+    for words, status, says in (
+            ([], 13, "s.snap: its Guest has 2 devices, here are 1; expected the --block, --net and "
+             "--rng of then, in that order: disk one.img, console"),
+            (["--block=one.img", "--rng"], 13, "2 devices, here are 3"),
+            (["--block=one.img,ro"], 13, "other devices than this: 'disk one.img'"),
+            (["--block=one.img", "32"], 2, "memory '32': the Guest in s.snap has 64 MiB"),
+            (["--block=one.img", "kernel.elf", "words"], 2, "'words': the Guest in s.snap"),
+            (["--block=one.img", "--initrd=x"], 2, "--initrd=x: with --restore")):
+        got = restored(*words)
+        expect_is(got[:2], (status, ""), str(words))
+        expect(says in got[2] and got[2].count("\n") == 1, got[2])
+    shutil.copy("kernel.elf", "other.elf")
+    with open("other.elf", "ab") as f:
+        f.write(b"!")
+    got = restored("--block=one.img", "other.elf")
+    expect(got[0] == 13 and "other.elf: another kernel" in got[2], str(got))
+    with open("one.img", "r+b") as f:
+        f.write(b"changed")
+    got = restored("--block=one.img")
+    expect(got[0] == 24 and "disk one.img: it has changed since" in got[2], str(got))
+
+
+@test
+def snapshot_that_is_none():
+    expect_is(saved("deaf")[0], 0, "the end")
+    good = open("s.snap", "rb").read()
+    for name, data in (("empty", b""), ("cut", good[:-1]),
+                       ("kernel", open("kernel.elf", "rb").read()),
+                       ("flipped", good[:100] + bytes([good[100] ^ 4]) + good[101:])):
+        with open("s.snap", "wb") as f:
+            f.write(data)
+        got = restored()
+        expect(got[0] == 13 and "s.snap: not a sound snapshot" in got[2] and
+               "expected" in got[2] and got[2].count("\n") == 1, f"{name}: {got}")
+    os.unlink("s.snap")
+    expect_is(restored(), (10, "", "launcher: s.snap: cannot read the snapshot: No such file or "
+                           "directory\n"), "missing")
+
+
+@test
+def snapshot_without_room():
+    """It cannot be written: the Guest goes on as if nobody had asked."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    p = start("echo", options=["--save=s.snap"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+              stderr=subprocess.PIPE, preexec_fn=lambda: resource.setrlimit(
+                  resource.RLIMIT_FSIZE, (5000, limit[1])))
+    expect_is(p.stdout.readline(), b"ready\n", "the first word")
+    p.send_signal(signal.SIGUSR1)
+    err = p.stderr.readline()
+    try:
+        out, rest = p.communicate(b"still here\nq", timeout=PATIENCE)
+    finally:
+        p.kill()
+    expect_is((p.returncode, out, err + rest),
+              (0, b"still here\nq", b"launcher: --save=s.snap: could not be written: File too "
+               b"large; the Guest goes on\n"), "the end")
+
+
+@test
+def save_where_it_cannot_be():
+    for name, says in (("/dev/null", "expected a file, and no pipe"),
+                       ("/nowhere/s", "cannot write there"),
+                       ("-", "expected a file, and no pipe")):
+        status, out, err = run("poweroff", options=[f"--save={name}"])
+        expect_is((status, out), (2, ""), name)
+        expect(f"--save={name}" in err and says in err, err)
+
+
 @test
 def disk_of_an_odd_size():
     make_disk("odd.img", odd=100)
@@ -1031,6 +1158,14 @@ def capsule_that_is_not_there():
                        env={**os.environ, "LG_HOME": "/no/such"}, timeout=PATIENCE)
     expect_is(p.returncode, 30, "status")
     expect(b"LG_HOME" in p.stderr, p.stderr)
+
+
+@test
+def capsule_gets_snapshots():
+    expect_is(saved("deaf"), (0, "deaf\n"), "the end")
+    expect_is(capsule("--restore=s.snap", "--save=new", "--timeout=1"),
+              (77, "capsule|--memory=640|--timeout=761|--in|s.snap|--out|new|--|--capsule=never|"
+               "--memory=64|--restore=s.snap|--save=new|--timeout=1.000000|--|", ""), "the end")
 
 
 HEADER = os.path.join(os.path.dirname(os.path.abspath(__file__)),

@@ -6,6 +6,8 @@
 #ifndef LG_FAKE_KERNEL_H
 #define LG_FAKE_KERNEL_H
 
+#define __user
+
 #include <errno.h>
 #include <time.h>
 
