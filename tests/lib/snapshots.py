@@ -157,6 +157,11 @@ def canary():
         return guests.inmate(labs.load(11), "lab11-canary")[1]
 
 
+def forger():
+    with BUILDING:
+        return built("device", "forge")
+
+
 def make_snapshots(config, which):
     """which: teachos or teachos-pae.  On a CPU whose TSC the Host trusts, so that the Guest's
     clock is one that we have to move."""
@@ -185,7 +190,7 @@ def make_snapshots(config, which):
         outcome = nested(
             config, ["sh", "/root/script.sh"], patience=400, collect=[("/root/d.img", after)],
             files=[script, image, keys, TEACHOS[which] + ":/root/guest.elf",
-                   canary() + ":/root/canary.elf", elf("heartbeat"), built("device", "forge")])
+                   canary() + ":/root/canary.elf", elf("heartbeat"), forger()])
         return (selftest(outcome.output) + shell(outcome.output, after) + lies(outcome.output) +
                 log_results(prefix, outcome.log))
 
