@@ -24,7 +24,9 @@ main:
 	mov	dword [edi + 0x1000 + 4], 1 << 16
 	mov	word [edi + 0x1000 + 2], 2
 	HCALL	HC_NOTIFY, [queue]
-	mov	ecx, 300000000
+	; Linux gives no random numbers before it has gathered some: after a boot, on a busy
+	; computer, that may take seconds.
+	mov	ecx, 4000000000
 .wait:	cmp	word [edi + 0x2000 + 2], 2
 	je	.come
 	loop	.wait
