@@ -266,7 +266,7 @@ def make_death(config):
         against("panic-pae", panic_against, steps["panic-pae.out"].output, pae)
         text = steps["ends"].output
         add("json of other ends", re.fullmatch(
-            r'\{"status": 0, "meaning": "the Guest powered off [^}]*"decided_by": ""\} *'
+            r'\{"status": 0, "meaning": "the Guest powered off, [^}]*"decided_by": ""\} *'
             "launcher: --death=/dev/full: could not be written: No space left on device\n"
             "launcher: --death=/none/x: cannot write there: No such file or directory\n2\n*", text),
             "it says: %s" % text, text)
