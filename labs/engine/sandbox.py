@@ -179,17 +179,17 @@ def confined(words, scratch, at):
     change = []
     if os.geteuid() == 0 and shutil.which("setpriv"):
         change = ["--reuid", str(scratch.uid), "--regid", str(scratch.uid), "--clear-groups"]
+    # A process that becomes somebody else forgets whose death it is to follow: hence pdeathsig.
+    follow = ["--no-new-privs", "--pdeathsig", "KILL"]
     if at == "limits":
-        return (["setpriv", "--no-new-privs"] + change if change else []) + list(words)
+        return (["setpriv"] + follow + change if change else []) + list(words)
     unshare = ["unshare", "--net", "--ipc", "--uts", "--mount", "--pid", "--fork",
                "--kill-child", "--mount-proc"]
     if at == "user":
         unshare.insert(1, "--map-root-user")
-    # A process that becomes somebody else forgets whose death it is to follow: hence pdeathsig.
     return unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path, "\n".join(hidden()),
-                      "setpriv", "--no-new-privs",
-                      "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig", "KILL"] + \
-        change + list(words)
+                      "setpriv", "--bounding-set=-all", "--inh-caps=-all"] + \
+        follow + change + list(words)
 
 
 # ---- The nested machine -----------------------------------------------------------
