@@ -124,7 +124,7 @@ static _Noreturn void widow(int line, bool terminal, const struct termios *was)
 	for (unsigned i = 0; i < sizeof(deaf) / sizeof(deaf[0]); i++)
 		signal(deaf[i], SIG_IGN);
 	sandbox_shut_to(widows);
-	n = write(line, &word, 1);
+	n = write(line, &word, 1);	/* is nobody there any more?  read() will say so */
 	do
 		n = read(line, &word, 1);
 	while (n < 0 && errno == EINTR);

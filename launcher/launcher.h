@@ -478,6 +478,9 @@ struct watch {
 void porter_prepare(void);
 /* Calls ready() in the porter's thread when fd can be read.  Before porter_start(). */
 struct watch *porter_watch(int fd, void (*ready)(struct watch *w), void *arg);
+/* A ready(): calls the thread that runs the Guest back from RUN, where it finds *arg, an
+ * atomic_bool, true.  Every 5 ms again, until that thread has emptied fd. */
+void porter_knock(struct watch *w);
 /* timeout: seconds, 0 for none.  The caller is the thread that runs the Guest. */
 void porter_start(double timeout);
 /* The run is to end with this status.  The first to ask wins.  Any thread. */

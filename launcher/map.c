@@ -58,7 +58,6 @@ static const char *file;
 static double every;
 static bool failed, live;
 static atomic_bool knock;
-static pthread_t runner;
 static unsigned moments;
 static double began;
 
@@ -96,16 +95,6 @@ int map_open(const char *name, double seconds, struct complaint *c)
  * still.  So a signal or the clock makes the porter knock, again and again, until that
  * thread has heard it, and has taken from both descriptors what made them ring.
  */
-static void heard(struct watch *w)
-{
-	struct timespec pause = { .tv_nsec = 5 * 1000000L };
-
-	(void)w;
-	knock = true;
-	pthread_kill(runner, SIGUSR1);
-	nanosleep(&pause, NULL);
-}
-
 void map_watch(void)
 {
 	struct itimerspec t = { 0 };
@@ -115,7 +104,6 @@ void map_watch(void)
 		return;
 	if (live)
 		map_live_begin();
-	runner = pthread_self();
 	began = now();
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
@@ -130,8 +118,8 @@ void map_watch(void)
 	if (live && every)		/* the first picture soon: then it is seen how it fills */
 		t.it_value = (struct timespec){ .tv_nsec = 20000000 };
 	timerfd_settime(alarm_clock, 0, &t, NULL);
-	porter_watch(bell, heard, NULL);
-	porter_watch(alarm_clock, heard, NULL);
+	porter_watch(bell, porter_knock, &knock);
+	porter_watch(alarm_clock, porter_knock, &knock);
 }
 /*:*/
 

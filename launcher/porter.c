@@ -33,6 +33,7 @@
 #define SILENCE		3.0	/* seconds after which a silent Guest is worth a hint */
 #define NUDGE_MS	10
 #define NUDGES		300	/* three seconds of patience */
+#define KNOCK_MS	5
 
 static struct watch watch[WATCHES];
 static unsigned watches;
@@ -89,6 +90,15 @@ static _Noreturn void nudge_until_gone(void)
 	_exit(asked);
 }
 /*:*/
+
+void porter_knock(struct watch *w)
+{
+	struct timespec pause = { .tv_nsec = KNOCK_MS * 1000000L };
+
+	*(atomic_bool *)w->arg = true;
+	pthread_kill(runner, SIGUSR1);
+	nanosleep(&pause, NULL);
+}
 
 static double now(void)
 {

@@ -23,7 +23,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "launcher.h"
@@ -32,7 +31,6 @@ static struct outfile out = { .fd = -1 };
 static struct snapshot snapshot;	/* only what snapshot_write() looks at */
 static atomic_bool knock;
 static int bell = -1;
-static pthread_t runner;
 
 int saving_open(const char *file, const char *command_line, const struct fingerprint *kernel,
 		struct complaint *c)
@@ -59,16 +57,6 @@ static void rung(int sig, siginfo_t *info, void *context)
 	errno = error;
 }
 
-static void heard(struct watch *w)
-{
-	struct timespec pause = { .tv_nsec = 5 * 1000000L };
-
-	(void)w;
-	knock = true;
-	pthread_kill(runner, SIGUSR1);
-	nanosleep(&pause, NULL);
-}
-
 void saving_hold(bool hold)
 {
 	sigset_t set;
@@ -84,11 +72,10 @@ void saving_watch(void)
 
 	if (out.fd < 0)
 		return;
-	runner = pthread_self();
 	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (bell < 0 || sigaction(SIGUSR1, &act, NULL) < 0)
 		die(STATUS_INTERNAL, "--save: eventfd or sigaction: %s", strerror(errno));
-	porter_watch(bell, heard, NULL);
+	porter_watch(bell, porter_knock, &knock);
 }
 
 bool saving_asked(void)
