@@ -238,8 +238,7 @@ void bus_freeze(struct bus *bus)
 	}
 }
 
-/* False: the Host takes no eventfd; errno says why. */
-static bool start_queue(struct queue *q)
+static void start_queue(const struct device *dev, struct queue *q)
 {
 	int error = 0;
 
@@ -248,8 +247,9 @@ static bool start_queue(struct queue *q)
 		error = -host_eventfd((uint32_t)q->vq.gpa, q->kick_fd);
 	q->running = true;
 	pthread_mutex_unlock(&q->lock);
-	errno = error;
-	return !error;
+	if (error)
+		die(STATUS_INTERNAL, "%s: the Host takes no eventfd: %s", dev->name,
+		    strerror(error));
 }
 
 void bus_thaw(struct bus *bus)
@@ -258,9 +258,7 @@ void bus_thaw(struct bus *bus)
 		struct device *dev = bus->device[i];
 
 		for (unsigned k = 0; dev->started && k < dev->queues; k++) {
-			if (!start_queue(&dev->queue[k]))
-				die(STATUS_INTERNAL, "%s: the Host takes no eventfd: %s", dev->name,
-				    strerror(errno));
+			start_queue(dev, &dev->queue[k]);
 			if (dev->queue[k].kick_fd >= 0)
 				eventfd_write(dev->queue[k].kick_fd, 1);
 		}
@@ -288,11 +286,8 @@ static enum bus_answer start_device(struct bus *bus, struct device *dev, struct 
 	dev->started = true;
 	device_count(dev, COUNT_starts, 1);
 	verbose("%s: started", dev->name);
-	for (unsigned i = 0; i < dev->queues; i++) {
-		if (!start_queue(&dev->queue[i]))
-			die(STATUS_INTERNAL, "%s: the Host takes no eventfd: %s", dev->name,
-			    strerror(errno));
-	}
+	for (unsigned i = 0; i < dev->queues; i++)
+		start_queue(dev, &dev->queue[i]);
 	return BUS_DONE;
 }
 /*:*/

@@ -712,8 +712,9 @@ class Machine:
 
     def have_a_look(self, only_host=False):
         """It is about to be stopped: where is it?  only_host: no word unless the Host is stuck."""
-        report = stuck.examine(self.look_in, self.request.smp, self.module, self.sections)
-        if not report or only_host and not report.in_host:
+        report = stuck.examine(self.look_in, self.request.smp, self.module, self.sections,
+                               only_host)
+        if not report:
             return
         say(report.sentence)
         if report.in_host:

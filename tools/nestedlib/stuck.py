@@ -161,9 +161,10 @@ class Stuck(oops.Report):
         return "where it was, in %d looks: %s" % (LOOKS, "; ".join(said))
 
 
-def examine(s, cpus, module, loaded):
+def examine(s, cpus, module, loaded, only_host=False):
     """Look into a machine.  s: a socket to QEMU's machine protocol; module: the lg.ko in there or
-    None; loaded: {section: address}.  -> Stuck, or None if QEMU does not say."""
+    None; loaded: {section: address}; only_host: nothing else matters, and nobody is to wait for
+    it.  -> Stuck, or None if QEMU does not say, or for only_host if the Host is not in a loop."""
     try:
         code = Code(module, loaded) if module and loaded else None
         monitor = Monitor(s)
@@ -176,13 +177,15 @@ def examine(s, cpus, module, loaded):
                 ours = code.chain(at, stack) if code and where == "Linux" else []
                 tallies[cpu]["the Host" if ours else where] += 1
                 chains.setdefault(cpu, []).append(ours)
+            if only_host and not any(found[look] for found in chains.values()):
+                return None
     except (OSError, ValueError, KeyError, IndexError, struct.error, socket.timeout):
         return None
     for found in chains.values():
         loop = common(code.lines(found)) if all(found) else []
         if loop:
             return Stuck(tallies, loop)
-    return Stuck(tallies, [])
+    return None if only_host else Stuck(tallies, [])
 
 
 def common(found):
