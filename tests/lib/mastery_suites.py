@@ -9,8 +9,8 @@ import sys
 import tempfile
 import types
 
-from .labs_suites import same
 from .machine import TOP
+from .suites import check
 
 sys.path.insert(0, os.path.join(TOP, "labs"))
 
@@ -41,14 +41,14 @@ def labs_mastery(wanted):
     results, prefix = [], "labs/mastery"
     for name, text, runs, why in RUNS:
         got = redteam.runs_of(text)
-        results.append(same("%s/runs/%s" % (prefix, name), got[0] == runs and why in got[1],
-                            "got %s" % (got,)))
+        results.append(check("%s/runs/%s" % (prefix, name), got[0] == runs and why in got[1],
+                             "got %s" % (got,)))
     with tempfile.TemporaryDirectory(prefix="lg-evil-test-") as folder:
         for name, text, why in GUESTS:
             to = os.path.join(folder, name)
             got = redteam.build_guest(text, to)
-            results.append(same("%s/guest/%s" % (prefix, name), (why in got if why else not got) and
-                                os.path.exists(to) == (not why), "it said '%s'" % got))
+            results.append(check("%s/guest/%s" % (prefix, name), (why in got if why else not got)
+                                 and os.path.exists(to) == (not why), "it said '%s'" % got))
     return (results + handed_out(prefix) + cap(prefix) + board(prefix) + by_another_name(prefix)
             + overlays(prefix) + judges(prefix))
 
@@ -72,10 +72,10 @@ def handed_out(prefix):
         finally:
             redteam.Hosts.build = real
         names = sorted(os.listdir(os.path.join(folder, "labs", "lab11", "hosts")))
-        results = [same(prefix + "/handed out", names == sorted(
+        results = [check(prefix + "/handed out", names == sorted(
             ["good.ko", "release"] + [t[8:] + ".ko" for t in shown]), str(names))]
         hosts.broken, hosts.given = {}, os.path.join(folder, "labs", "lab11", "hosts")
-        results.append(same(prefix + "/known there", hosts.names() == sorted(
+        results.append(check(prefix + "/known there", hosts.names() == sorted(
             t[8:] for t in shown), str(hosts.names())))
     return results
 
@@ -157,7 +157,7 @@ def overlays(prefix):
                 why = "status %d: %s" % (status, said)
             elif not want:
                 why = joined(place)
-            results.append(same("%s/overlay/%s" % (prefix, name), not why, why))
+            results.append(check("%s/overlay/%s" % (prefix, name), not why, why))
     return results
 
 
@@ -196,8 +196,8 @@ def cap(prefix):
     e = lab.exercises[0]
     for points in (9, 5, 4):
         report.lines.append(Line(e, types.SimpleNamespace(points=points), Verdict(PASS)))
-    results.append(same(prefix + "/cap", report.score == 15, "%g points, expected 15"
-                        % report.score))
+    results.append(check(prefix + "/cap", report.score == 15, "%g points, expected 15"
+                         % report.score))
     with tempfile.TemporaryDirectory(prefix="lg-lab-") as folder:
         with open(os.path.join(lab.folder, "lab.json"), encoding="utf-8") as f:
             text = f.read()
@@ -208,7 +208,7 @@ def cap(prefix):
             said = "nothing"
         except labs.LabError as error:
             said = str(error)
-        results.append(same(prefix + "/too few to choose from", "expected 99" in said, said))
+        results.append(check(prefix + "/too few to choose from", "expected 99" in said, said))
     return results
 
 
@@ -222,8 +222,8 @@ def board(prefix):
         "ann": one(hosts=9, lines=80), "bob": one(hosts=12, lines=300), "cy": one(),
         "dee": one(hosts=12, lines=90), "eve": one(exits_per_syscall=0)})
     order = [l.split()[-1] for l in lines if re.match(r" *\d+\. ", l)]
-    return [same(prefix + "/leaderboard", order == ["dee", "bob", "ann", "eve"], str(order)),
-            same(prefix + "/no leaderboard", staff.leaderboard({"cy": one()}) == [], "not empty")]
+    return [check(prefix + "/leaderboard", order == ["dee", "bob", "ann", "eve"], str(order)),
+            check(prefix + "/no leaderboard", staff.leaderboard({"cy": one()}) == [], "not empty")]
 
 
 def by_another_name(prefix):
@@ -237,10 +237,10 @@ def by_another_name(prefix):
         with open(os.path.join(place, "evil.c"), "w", encoding="utf-8") as f:
             f.write("/* LAB 11.3 BEGIN: mine */\n#include \"glue.h\"\n/* LAB 11.3 END */\n")
         regions = submission.Submission(folder).regions(lab, tree)
-        return [same(prefix + "/evil.c", regions["11.3"] == '#include "glue.h"\n',
-                     str(regions["11.3"])),
-                same(prefix + "/the others are missing", "is not in the submission" in str(
-                    regions["11.4"]), str(regions["11.4"]))]
+        return [check(prefix + "/evil.c", regions["11.3"] == '#include "glue.h"\n',
+                      str(regions["11.3"])),
+                check(prefix + "/the others are missing", "is not in the submission" in str(
+                     regions["11.4"]), str(regions["11.4"]))]
 
 
 def judges(prefix):
@@ -248,5 +248,5 @@ def judges(prefix):
     p = subprocess.run([os.path.join(TOP, "labs", "lab"), "mutants", "11", "--no-guests", "--only",
                         "doubles"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100)
     text = p.stdout.decode("utf-8", "replace")
-    return [same(prefix + "/judges", p.returncode == 0 and re.search(
+    return [check(prefix + "/judges", p.returncode == 0 and re.search(
         r"^1\d doubles, 0 problems", text, re.M), text[-600:])]

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""The labs' engine and bad students: regions that mean harm."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+
+from .machine import TOP
+from .suites import check
+from .verdict import FAIL, PASS, SKIP, Result
+
+sys.path.insert(0, os.path.join(TOP, "labs"))
+
+# What a student might hand in for 6.1, and what must come out of it.  None of it may score.
+HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n#include <signal.h>\n" \
+       "#include <sys/socket.h>\n#include <netinet/in.h>\n#include <fcntl.h>\n" \
+       "#include <sys/prctl.h>\nvoid _fail(const char *file, const int line);\n"
+BODY = "bool lg_range_ok(struct lguest *lg, u32 gpa, u32 len)\n{\n\t(void)lg, (void)gpa, " \
+       "(void)len;\n%s\n}\n"
+HOSTILE = [
+    ("prints fake verdicts", 'puts("ok 1 - range_table"); puts("PASS"); return false;', FAIL),
+    ("exits early", "exit(0);", FAIL),
+    ("exits early, at once", "_exit(0);", FAIL),
+    ("hangs", "for (;;)\n\t\t;", "TIMEOUT"),
+    ("floods", "for (;;)\n\t\tputs(\"ok ok ok ok ok ok ok ok ok ok ok ok ok ok\");", FAIL),
+    ("forks without end", "for (;;)\n\t\tfork();", (FAIL, "TIMEOUT")),
+    ("writes to every descriptor", 'for (int fd = 0; fd < 64; fd++)\n\t\tdprintf(fd, "x '
+     'range_table PASS\\n");\n\treturn false;', FAIL),
+    ("shoots its parent", "kill(getppid(), SIGKILL);\n\tkill(-1, SIGKILL);\n\tpause();\n\t"
+     "return true;", (FAIL, "TIMEOUT")),
+    ("deletes files", 'if (system("rm -rf @CANARY@ @TOP@/labs/lab6/README.md; '
+     'touch @TOP@/written /tmp/written-by-lab"))\n\t\treturn false;\n\treturn false;', FAIL),
+    ("calls home", "struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(@PORT@),\n"
+     "\t\t.sin_addr = { htonl(0x7f000001) } };\n\tint s = socket(AF_INET, SOCK_STREAM, 0);\n\t"
+     "if (connect(s, (void *)&a, sizeof(a)) == 0)\n\t\twrite(s, \"x\", 1);\n\treturn false;", FAIL),
+    ("allocates everything", "for (;;) {\n\t\tchar *p = malloc(1 << 26);\n\n\t\tif (!p)\n\t\t\t"
+     "return false;\n\t\tmemset(p, 1, 1 << 26);\n\t}", (FAIL, "TIMEOUT")),
+]
+# With these every wrong answer would be right, if they were let.
+FORGERS = [
+    ("cuts cmocka's tongue out", "void _assert_true(void)\n{\n}\nvoid _assert_int_equal(void)\n"
+     "{\n}\n#define _fail mute\nvoid print_error(void)\n{\n}\n" + BODY % "\treturn true;"
+     "\n}\n#undef _fail\nvoid _fail(void)\n{\n", ""),
+    ("writes to /proc/self/mem", HEAD + BODY % '\tprctl(PR_SET_DUMPABLE, 1);\n\t'
+     'int fd = open("/proc/self/mem", O_RDWR);\n\tif (fd >= 0)\n\t\tpwrite(fd, "\\xc3", 1, '
+     '(off_t)(unsigned long)_fail);\n\treturn true;', "changed code in memory"),
+    ("includes the solution", '#include "@TOP@/host/hypercalls.c"\n', "does not compile"),
+    ("assembles the solution", 'asm(".incbin \\"@TOP@/host/hypercalls.c\\"");\n' +
+     BODY % "\treturn true;", "does not compile"),
+]
+NOT_EVEN_C = [
+    ("does not compile", "this is not C\n", "does not compile"),
+    ("includes a secret", '#include "/etc/shadow"\n', "does not compile"),
+    ("leaves before main", HEAD + "__attribute__((constructor)) static void go(void)\n{\n\t"
+     "_exit(0);\n}\n" + BODY % "\treturn true;", "ended before"),
+]
+
+
+def labs_hostile(wanted):
+    """Submissions that mean harm: the right verdict, no points, and no harm."""
+    from engine import labs, sandbox, unit
+    from engine.tree import Tree
+    unit.PATIENCE = 3.0
+    tree = Tree()
+    e = tree.exercises["6.1"]
+    tests = [t for t in e.tests if t.test == "host/access/range_table"]
+    results, prefix = [], "labs/hostile"
+    folder = tempfile.mkdtemp(prefix="lg-canary-", dir="/tmp")
+    os.chmod(folder, 0o777)
+    canary = os.path.join(folder, "canary")
+    with open(canary, "w", encoding="utf-8") as f:
+        f.write("alive\n")
+    os.chmod(canary, 0o666)
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    door.listen(5)
+    door.settimeout(0.1)
+    values = {"@CANARY@": folder, "@TOP@": TOP, "@PORT@": str(door.getsockname()[1])}
+    unit.prepare(labs.load(6), tree)
+
+    def verdict(name, text, words, expect):
+        for key, value in values.items():
+            text = text.replace(key, value)
+        v = unit.try_exercise(e, tree, text, 1, tests)[tests[0].test]
+        results.append(check("%s/%s" % (prefix, name), v.word in words and expect in v.why,
+                             "%s (%s), expected %s %s" % (v.word, v.why, " or ".join(words),
+                                                          expect), v.log))
+    try:
+        for name, body, words in HOSTILE:
+            words = (words,) if isinstance(words, str) else words
+            verdict(name, HEAD + BODY % ("\t" + body), words, "")
+        for name, text, expect in FORGERS if sandbox.level() != "limits" else FORGERS[:2]:
+            verdict(name, text, (FAIL,), expect)
+        for name, text, expect in NOT_EVEN_C:
+            verdict(name, text, (FAIL,), expect)
+        verdict("an honest one still passes", tree.mine(e), (PASS,), "")
+        if sandbox.level() == "limits":
+            results.append(Result(prefix + "/no harm", SKIP, sandbox.describe()))
+        else:
+            try:
+                door.accept()
+                called = True
+            except socket.timeout:
+                called = False
+            results.append(check(prefix + "/no harm", os.path.exists(canary) and os.path.exists(
+                os.path.join(TOP, "labs/lab6/README.md")) and not os.path.exists(
+                    os.path.join(TOP, "written")) and not os.path.exists("/tmp/written-by-lab")
+                and not called, "a file is gone or was written, or somebody called"))
+    finally:
+        door.close()
+        shutil.rmtree(folder)
+    left = processes_called("./access")
+    results.append(check(prefix + "/nothing still runs", not left, "processes: %s" % left))
+    return results
+
+
+def processes_called(name):
+    """The numbers of all processes with this command line (a small machine has no pgrep)."""
+    found = []
+    for number in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/cmdline" % number, "rb") as f:
+                if number.isdigit() and f.read().rstrip(b"\0") == name.encode():
+                    found.append(number)
+        except OSError:
+            pass
+    return found
+
+
+def try_regions(prefix, ident, test, cases, region):
+    """What comes of `test` with region(tree, exercise, case) for LAB ident, for each of cases."""
+    from engine import unit
+    from engine.tree import Tree
+    tree, results = Tree(), []
+    e = tree.exercises[ident]
+    tests = [t for t in e.tests if t.test == test]
+    unit.prepare(e.lab, tree)
+    for name, code, word, expect in cases:
+        v = unit.try_exercise(e, tree, region(tree, e, code), 1, tests)[test]
+        results.append(check("%s/%s" % (prefix, name), v.word == word and expect in v.why,
+                             "%s (%s), expected %s %s" % (v.word, v.why, word, expect), v.log))
+    return results
+
+
+# The same in 32 bits, in lguest_irq_enable() of exercise 1.3: what it says instead of the store.
+INSIDE = [
+    ("as it should be", "", PASS, ""),
+    ("what only ring 0 may do", 'asm volatile("sti");', FAIL, "sti was executed in"),
+    ("a system call of Linux's", 'asm volatile("int $0x80" : : "a"(1), "b"(0));', FAIL,
+     "left with exit status 0"),
+    ("a function that is not there", "panic(\"x\");", FAIL, "did not expect to be called"),
+    ("a step into nowhere", "((void (*)(void))0x1234)();", FAIL, "jumped to address 0x1234"),
+    ("a stack of its own", 'asm volatile("movl $0x5000, %esp; ret");', FAIL, ""),
+    ("another code segment", 'asm volatile("ljmp $0x33, $0x5000");', FAIL, ""),
+    ("no end", "for (;;)\n\t\t;", "TIMEOUT", "still running"),
+]
+
+
+def labs_inside(wanted):
+    """32-bit code of a student's, in the address space of a test that is not: who wins?"""
+    from engine import unit
+    unit.PATIENCE = 3.0
+    store = "\tLIVE(irq_enabled) = LGUEST_IF;\n"
+    return try_regions("labs/inside", "1.3", "teachos32/flag/off_and_on", INSIDE,
+                       lambda tree, e, code: tree.mine(e).replace(
+                           store, "\t%s\n%s" % (code, store)))
+
+
+# The same for the Switcher: what may stand in a region of NASM.  {}: the reference.
+NASTY = [
+    ("speaks for the stand", "{}\tmov\tal, 'x'\n\tout\t0xe9, al\n", FAIL, "not for the Switcher"),
+    ("leaves for the Host's text", "{}[section .text]\n\tret\n__SECT__\n", FAIL, "section .text"),
+    ("calls the stand", "{}\textern\tfinish\n\tcall\tfinish\n", FAIL, "not mapped in the Guest"),
+    ("includes a secret", 'incbin "/etc/shadow"\n{}', FAIL, "does not compile"),
+    ("is not even NASM", "#include <stdio.h>\nint main;\n", FAIL, "does not compile"),
+    ("fills the memory", "{}\ttimes 4000000000 nop\n", FAIL, ""),
+    ("ends it all", "{}%fatal enough\n", FAIL, "does not compile"),
+    ("hangs", "leave_guest:\n\tjmp\t$\nleave_end:\n", "TIMEOUT", "hangs"),
+    ("triple-faults", "leave_guest:\n\tlidt\t[r15 + LG_SPILL_RAX]\n\tud2\nleave_end:\n", FAIL,
+     "triple fault"),
+    ("an honest one still passes", "{}", PASS, ""),
+]
+
+
+def labs_switcher(wanted):
+    """Regions of the Switcher that mean harm, or do it: the right verdict, and soon."""
+    return try_regions("labs/switcher", "10.4", "switcher/stand/there-and-back", NASTY,
+                       lambda tree, e, text: text.replace("{}", tree.mine(e)))
