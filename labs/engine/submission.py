@@ -6,12 +6,15 @@ The grader takes nothing from it but the text between the markers, and the answe
 else, makefiles and tests first of all, is the course's own.  Nothing is ever unpacked.
 """
 
+import bz2
+import gzip
 import io
 import json
 import lzma
 import os
 import stat
 import tarfile
+import tempfile
 import time
 import zipfile
 import zlib
@@ -23,10 +26,34 @@ FILE_MOST = 1 << 20
 REGION_MOST = 1 << 16
 ARCHIVE_MOST = 32 << 20
 UNPACKED_MOST = 256 << 20       # of a .tar: to find one file, all before it are unpacked
+PACKED_BY = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open), (b"", open))
 NAMES_MOST = 20000
 # What the libraries say of an archive that is damaged, locked, or none at all.
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError,
-              zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
+              OverflowError, MemoryError, zipfile.BadZipFile, tarfile.TarError, zlib.error,
+              lzma.LZMAError)
+
+
+def unpacked(path):
+    """
+    What is in a .tar.gz, in a file without a name.  tarfile would unpack it, too, but by
+    pieces whose size the archive says: as much as we have memory, or more.
+    """
+    f = tempfile.TemporaryFile()
+    with open(path, "rb") as packed:
+        start = packed.read(8)
+    with next(o for magic, o in PACKED_BY if start.startswith(magic))(path, "rb") as packed:
+        for piece in iter(lambda: packed.read(1 << 20), b""):
+            if f.tell() + len(piece) > UNPACKED_MOST:
+                raise too_much(path)
+            f.write(piece)
+    f.seek(0)
+    return f
+
+
+def too_much(path):
+    return LabError("%s: unpacked it has more than %d MiB"
+                    % (os.path.basename(path), UNPACKED_MOST >> 20))
 
 
 class Submission:
@@ -50,11 +77,8 @@ class Submission:
                            % (path, os.path.getsize(path), ARCHIVE_MOST >> 20))
         elif zipfile.is_zipfile(path):
             self.names, self.fetch = self.of_zip(path)
-        elif tarfile.is_tarfile(path):
-            self.names, self.fetch = self.of_tar(path)
         else:
-            raise LabError("%s is no archive, or a damaged one; expected a folder, a .tar.gz or "
-                           "a .zip" % os.path.basename(path))
+            self.names, self.fetch = self.of_tar(path)
 
     @staticmethod
     def of_folder(path):
@@ -80,19 +104,33 @@ class Submission:
         z = zipfile.ZipFile(path)
 
         def fetch(name):
-            with z.open(name) as f:
+            about = z.getinfo(name)
+            if stat.S_ISLNK(about.external_attr >> 16):
+                raise LabError("%s: no ordinary file" % name)
+            # With the other methods zipfile unpacks all that it has read, however much that is.
+            if about.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise LabError("%s is packed by method %d; expected 0 or 8, like everybody's .zip"
+                               % (name, about.compress_type))
+            with z.open(about) as f:
                 return f.read(FILE_MOST + 1)
         return z.namelist()[:NAMES_MOST], fetch
 
     @staticmethod
     def of_tar(path):
-        t = tarfile.open(path)
-        members, total = {}, 0
+        try:
+            t = tarfile.open(fileobj=unpacked(path), mode="r:")
+        except UNREADABLE:
+            raise LabError("%s is no archive, or a damaged one; expected a folder, a .tar.gz or "
+                           "a .zip" % os.path.basename(path))
+        members, total, last = {}, 0, -1
         for m in t:
+            if m.offset <= last:        # a size below 0: it would be read again and again
+                raise LabError("%s: after byte %d comes byte %d of the archive; it is damaged"
+                               % (os.path.basename(path), last, m.offset))
+            last = m.offset
             total += m.size
             if total > UNPACKED_MOST:
-                raise LabError("%s: unpacked it has more than %d MiB"
-                               % (os.path.basename(path), UNPACKED_MOST >> 20))
+                raise too_much(path)
             if m.isreg():
                 members[m.name] = m
             if len(members) > NAMES_MOST:

@@ -3,6 +3,7 @@
 
 import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -20,16 +21,31 @@ def damaged_archives(folder, text):
     import zipfile
     path, made = "host/hypercalls.c", {}
 
+    def said(info):
+        """A header with a size that tarfile would not write."""
+        size, info.size = info.size, 0
+        head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+        head[124:136] = size.to_bytes(12, "big", signed=True)
+        head[124] |= 0x80
+        head[148:156] = b" " * 8
+        head[148:156] = b"%06o\0 " % sum(head)
+        return bytes(head)
+
     def tar(name, members, good):
         to = os.path.join(folder, name)
         with tarfile.open(to, "w:gz", compresslevel=1) as t:
             for member, data in members:
                 info = tarfile.TarInfo(member)
+                if member == "././@LongLink":
+                    info.type = tarfile.GNUTYPE_LONGNAME
                 if isinstance(data, tuple):
                     info.type, info.linkname = data
                     t.addfile(info)
                 elif isinstance(data, int):
                     info.size = data
+                    if data < 0 or data > 1 << 40:      # it is said, and that is all
+                        t.fileobj.write(said(info))
+                        continue
                     with open("/dev/zero", "rb") as zeroes:
                         t.addfile(info, zeroes)
                 else:
@@ -51,6 +67,9 @@ def damaged_archives(folder, text):
     tar("hardlink.tar.gz", [(path, (tarfile.LNKTYPE, os.path.join(TOP, path)))], False)
     tar("large.tar.gz", [(path, data + b" " * (2 << 20))], False)
     tar("bomb.tar.gz", [("zeroes", 300 << 20), (path, data)], False)
+    tar("round and round.tar.gz", [("x", 0), ("x", -512), (path, data)], False)
+    tar("long name.tar.gz", [("x", b""), ("././@LongLink", 1 << 62), (path, data)], False)
+    tar("longest name.tar.gz", [("x", b""), ("././@LongLink", 1 << 80), (path, data)], False)
     for name, content in (("cut.tar.gz", start), ("empty.zip", b""), ("noise.zip", b"PK\3\4" * 99)):
         made[name] = (os.path.join(folder, name), False)
         with open(made[name][0], "wb") as f:
@@ -58,6 +77,14 @@ def damaged_archives(folder, text):
     with zipfile.ZipFile(os.path.join(folder, "deep.zip"), "w") as z:
         z.writestr("my lab/work/" + path, data)
     made["deep.zip"] = (os.path.join(folder, "deep.zip"), True)
+    for name, kind, method, content in (
+            ("symlink.zip", stat.S_IFLNK, zipfile.ZIP_STORED, os.path.join(TOP, path)),
+            ("bzip2.zip", stat.S_IFREG, zipfile.ZIP_BZIP2, data)):
+        made[name] = (os.path.join(folder, name), False)
+        info = zipfile.ZipInfo(path)
+        info.external_attr, info.compress_type = (kind | 0o644) << 16, method
+        with zipfile.ZipFile(made[name][0], "w") as z:
+            z.writestr(info, content)
     return made
 
 
