@@ -141,8 +141,8 @@ def others(path, numbers):
     return [row for row in rows if int(row[2:].split(".")[0]) not in numbers]
 
 
-def doubles(lab, with_guests):
-    """The judges of open projects, and whether they can tell right from wrong."""
+def doubles(lab, with_guests, only=""):
+    """The judges of open projects, and whether they can tell right from wrong.  only: PROJECT/NAME"""
     path = os.path.join(lab.folder, "hidden", "doubles.py")
     if not os.path.exists(path):
         return 0
@@ -152,7 +152,7 @@ def doubles(lab, with_guests):
     bad = tried = 0
     print("\nthe judges of projects")
     for project, name, wrong, points, word, judge in module.ALL:
-        if project == "snapshot" and not with_guests:
+        if judge.boots and not with_guests or only not in ("", "%s/%s" % (project, name)):
             continue
         j, tried = judge(), tried + 1
         fine = j.points == points and any(word in line for line in j.seen)
@@ -161,7 +161,11 @@ def doubles(lab, with_guests):
             bad += 1
             print("      PROBLEM: expected %g points and '%s'; it said\n         %s" % (
                 points, word, "\n         ".join(j.seen)))
-    print("%d doubles, %d problem%s" % (tried, bad, "" if bad == 1 else "s"))
+    if only and not tried:
+        raise LabError("there is no double %s; expected one of %s" % (
+            only, ", ".join("%s/%s" % one[:2] for one in module.ALL)))
+    print("%d double%s, %d problem%s" % (tried, "" if tried == 1 else "s", bad,
+                                         "" if bad == 1 else "s"))
     return 1 if bad else 0
 
 
@@ -174,8 +178,8 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         unit.prepare(lab, tree)
         rows = [r for r in rows_of(lab, tree)
                 if not only or only in ("%s-%s" % (r.exercise.id, r.name), r.exercise.id)]
-        if only == "doubles":
-            status |= doubles(lab, with_guests)
+        if only and only.split(":")[0] == "doubles":
+            status |= doubles(lab, with_guests, only[8:])
             continue
         if any(redteam.is_redteam(t.test) for e in lab.exercises for t in e.tests):
             hosts = redteam.Hosts(lab)

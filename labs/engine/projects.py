@@ -4,8 +4,8 @@ The judges of lab 11's open projects, faults and linux, and of snapshots (11.5 a
 
 A project may change anything, so there is no region to take: the judge is given what was
 built (lg.ko, the Launcher, a bzImage), lets it loose in the nested machine, and says what it
-saw and which points it would award.  For faults no solution exists here; what proves the judges are
-doubles, which do right, or wrong in known ways (labs/lab11/hidden/doubles.py).
+saw and which points it would award.  What proves the judges are doubles, which do right, or wrong in
+known ways (labs/lab11/hidden/doubles.py).
 """
 
 import json
@@ -187,6 +187,7 @@ def judge_damage(j, told, log):
 
 # ---- faults -------------------------------------------------------------------------
 
+NO_SUCH_FRAME = "E-PT-02"
 FILLS = ("fill_read", "fill_write", "fill_dirty", "fill_linear")
 FAULTS = r"""
 cd /root
@@ -194,23 +195,34 @@ cd /root
 echo "$mark status $?"
 sed "s/^/$mark out /" /tmp/out
 echo "$mark stats $(tr -d '\n' </tmp/stats.json)"
+/bin/launcher --timeout=20 --death=/tmp/death.json 16 lab11-faults.elf x%d >/dev/null 2>&1 </dev/null
+echo "$mark killed $?"
+echo "$mark death $(tr -d '\n' </tmp/death.json)"
 """
 
 
 def judge_faults(o):
     lab, nonce = labs.load(11), secrets.randbelow(1 << 31)
-    lines, log = carry_out(FAULTS % nonce, [guests.inmate(lab, "lab11-faults")[1]], o.module)
+    lines, log = carry_out(FAULTS % (nonce, nonce), [guests.inmate(lab, "lab11-faults")[1]], o.module)
     told = dict(l.split(" ", 1) for l in lines if not l.startswith("out "))
     return weigh_faults(nonce, told.get("status"), [l[4:] for l in lines if l.startswith("out ")],
-                        json.loads(told.get("stats") or "{}"), machine.check_log(log))
+                        json.loads(told.get("stats") or "{}"), told.get("killed"),
+                        json.loads(told.get("death") or "{}"), machine.check_log(log))
 
 
-def weigh_faults(nonce, status, output, stats, trouble):
+def weigh_faults(nonce, status, output, stats, killed, death, trouble):
     j, faults = Judgement(6), 4000 + nonce % 1000
-    fine = j.note(status == "0" and "ok each of them arrived" in output and
+    fine = j.note("ok each of them arrived" in output and
                   "ok with its address, and an error code of 0" in output,
-                  "%d page faults arrive, with cr2 and error code: status %s" % (faults, status))
-    fine &= j.note(not trouble, "the nested kernel is well")
+                  "%d page faults arrive, with cr2 and error code" % faults)
+    wrong = [l[7:] for l in output if l.startswith("not ok ")]
+    fine &= j.note(status == "0" and not wrong, "each kind of fault is as ABI.md has it, 4.1, 5.5 "
+                   "and 7.4: %s" % ("; ".join(wrong) or "status %s" % status))
+    fine &= j.note(killed == "4" and death.get("code") == NO_SUCH_FRAME,
+                   "a Guest that names a frame it has not dies of %s: status %s, %s" % (
+                       NO_SUCH_FRAME, killed, death.get("code")))
+    fine &= j.note(not trouble, "the nested kernel is well%s" % (
+        ": " + trouble[0][:100] if trouble else ""))
     if not fine or "exit_vector" not in stats:
         return j
     exits, fills = stats["exit_vector"][14], sum(stats[k] for k in FILLS)
