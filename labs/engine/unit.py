@@ -137,7 +137,7 @@ def guest_words(path, source, to, values, first=()):
     folders where headers are looked for before all others
     """
     if path.endswith(".asm"):
-        return ["nasm", "-f", "elf32", "-i", os.path.dirname(values) + "/", "-o", to, source]
+        return ["nasm", "-f", "elf32", "-g", "-F", "dwarf", "-i", os.path.dirname(values) + "/", "-o", to, source]
     flags = [f for f in variables(os.path.join(TOP, "teachos", "Makefile"))["CFLAGS_ALL"]
              if not f.startswith(("-I", "-W"))]
     return ["gcc"] + flags + ["-I" + f for f in list(first) + [
@@ -499,7 +499,7 @@ def run_program(program, tests, scratch, seed):
     verdicts = {}
     for t, part in zip(tests, parts):
         for name in part:
-            v = verdict_of(name, said, ended, logs, program)
+            v = verdict_of(name, said, ended, logs, program, scratch)
             if len(part) > 1 and v.word != PASS:
                 v.why = "%s: %s" % (name, v.why)
             verdicts[t.test] = v
@@ -508,12 +508,32 @@ def run_program(program, tests, scratch, seed):
     return verdicts
 
 
-def verdict_of(name, said, ended, logs, program):
+AT = re.compile(r" \[eip (0x[0-9a-f]+)\]")
+
+
+def with_lines(log, program, scratch):
+    """
+    Where 32-bit code was, in lines of the source.  The file that tells has come out of the
+    sandbox, so it is read in there.
+    """
+    at = sorted(set(AT.findall(log)))[:20]
+    if not at or not program.inside:
+        return log
+    p = sandbox.run(["addr2line", "-e", program.name + ".guest"] + at, scratch, patience=10)
+    lines = dict(zip(at, p.output.splitlines() if p.status == 0 else []))
+
+    def line(m):
+        found = re.match(r"(?:.*/)?(teachos/[\w./-]+:\d+)", lines.get(m.group(1), ""))
+        return " (%s)" % found.group(1) if found else ""
+    return AT.sub(line, log)
+
+
+def verdict_of(name, said, ended, logs, program, scratch):
     """One test of a program, from what came by the way of the verdicts."""
     log = ""
     try:
         with open(os.path.join(logs, name + ".log"), encoding="utf-8", errors="replace") as f:
-            log = f.read(1 << 18)
+            log = with_lines(f.read(1 << 18), program, scratch)
     except OSError:
         pass
     word, why = said.get(name, (None, ""))
@@ -554,6 +574,6 @@ def reason(log):
     lines = [l for l in lines if l and not NOISE.search(l) and not re.match(
         r"^[\w./-]+:\d+: (0|cond)$", l) and "SEED=" not in l]
     where = re.search(r"(\S+:\d+): error: Failure!", log)
-    if where and lines and not re.search(r"\.c:\d+", lines[0]):
+    if where and lines and not re.search(r"\.(c|h|asm):\d+", lines[0]):
         lines.insert(1, "at " + where.group(1))
     return "; ".join(lines[:3])[:300]

@@ -179,6 +179,11 @@ TIRED = [
     ("what the assembler refuses", "1.3", "teachos32/flag/off_and_on",
      'asm volatile("int 0x1f");', "does not compile: teachos/arch/lguest/ops.c:@: Error: "
      "operand size mismatch"),
+    ("a NULL pointer, in 32 bits", "2.9", "teachos32/sched/slices", "*(volatile u32 *)16 = 5;",
+     "sched_tick() went to address 0x10 (teachos/kernel/sched.c:@)"),
+    ("a privileged instruction", "2.8", "teachos32/switch/to_another", "cli",
+     "cli was executed in switch_stacks(): that traps, and a Guest asks instead "
+     "(teachos/kernel/switch.asm:@)"),
 ]
 
 
@@ -189,10 +194,11 @@ def labs_messages(wanted):
     prefix, tree, results = "labs/messages", Tree(), []
     for name, ident, test, code, expect in TIRED:
         e = tree.exercises[ident]
-        at = tree.regions[ident].begin + tree.mine(e).split("{\n")[0].count("\n") + 1
+        opens = ":\n" if e.file.endswith(".asm") else "{\n"
+        at = tree.regions[ident].begin + tree.mine(e).split(opens)[0].count("\n") + 1
         tests = [t for t in e.tests if t.test == test]
         unit.prepare(e.lab, tree)
-        text = tree.mine(e).replace("{\n", "{\n\t%s\n" % code, 1)
+        text = tree.mine(e).replace(opens, "%s\t%s\n" % (opens, code), 1)
         v = unit.try_exercise(e, tree, text, 1, tests)[test]
         # Where gcc quotes a line, that line is the one.
         quoted = re.findall(r"^ +%d \| *(.*)$" % (at + 1), v.log, re.M)
