@@ -5,7 +5,8 @@ Runs what a student wrote, with as few rights as this machine can take away from
 Three levels; `level()` says which one this machine offers:
 
     root        namespaces of its own (network, processes, mounts), everything read-only
-                but the scratch folder, another user id, no capabilities
+                but the scratch folder, nothing of the machine but its programs (emptied()),
+                another user id, no capabilities
     user        the same with a user namespace, for people who are not root: the user id
                 is still ours inside, but nothing can be written outside the scratch folder
     limits      neither is possible: only limits on time, memory, processes and files
@@ -37,12 +38,42 @@ OUTPUT_MOST = 32 * 1024 * 1024
 FILE_MOST = 256 * 1024 * 1024
 
 # Runs inside the new namespaces.  $1: the scratch folder, $2: folders that are not to be
-# seen, $3...: setpriv and the command.
+# seen, $3: those that are empty but for what is in $4, $5...: setpriv and the command.
 # Every mount that is not the kernel's own becomes read-only; flags that are there stay.
 INSIDE = r"""
-scratch=$1 hide=$2; shift 2
+scratch=$1 hide=$2 empty=$3 keep=$4; shift 4
 mount --make-rprivate / || exit 125
 mount --bind "$scratch" "$scratch" || exit 125
+if [ -n "$empty" ]; then
+	stage=
+	for at in /dev/shm /mnt /media; do
+		mount -t tmpfs -o mode=755 none "$at" 2>/dev/null && stage=$at && break
+	done
+	n=0
+	while read -r at; do
+		n=$((n + 1))
+		mkdir "$stage/$n" && mount --rbind "$at" "$stage/$n" || exit 125
+	done <<-end
+		$keep
+	end
+	mkdir "$stage/etc" && mount -t tmpfs -o mode=755 none "$stage/etc" || exit 125
+	cp -a /etc/alternatives /etc/ld.so.* "$stage/etc" 2>/dev/null
+	while read -r at; do
+		[ "$at" = "$stage" ] || mount -t tmpfs -o mode=755 none "$at" || exit 125
+	done <<-end
+		$empty
+	end
+	mount --move "$stage/etc" /etc || exit 125
+	n=0
+	while read -r at; do
+		n=$((n + 1))
+		mkdir -p "$at" && mount --move "$stage/$n" "$at" || exit 125
+	done <<-end
+		$keep
+	end
+	umount "$stage"
+	echo sandbox >/proc/sys/kernel/hostname
+fi 2>/dev/null
 while read -r _ at kind flags _; do
 	case $kind in proc|sysfs|devpts|cgroup*|mqueue|securityfs|debugfs|tracefs|bpf) continue ;; esac
 	case $at in "$scratch"*|/proc*|/sys*|/dev|/dev/pts*|/dev/null) continue ;; esac
@@ -54,7 +85,7 @@ while read -r _ at kind flags _; do
 done </proc/self/mounts
 mount -t tmpfs -o size=16m,mode=1777 none /dev/shm 2>/dev/null
 while read -r at; do
-	[ -z "$at" ] || mount -t tmpfs -o ro,mode=0 none "$at" || exit 125
+	[ ! -d "$at" ] || mount -t tmpfs -o ro,mode=0 none "$at" || exit 125
 done <<-end
 	$hide
 end
@@ -174,6 +205,38 @@ def hidden():
     return outer
 
 
+# What compilers and QEMU are made of, and the kernel's own.  All else in / is this machine's;
+# of /etc there is what the dynamic linker and Debian's alternatives need.
+SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "nix", "gnu", "proc", "sys",
+          "dev", "etc")
+
+
+def emptied(scratch):
+    """
+    -> (folders of / that are empty in there: homes, what others handed in, most of /etc; what
+    is there all the same).  Again, a handout has nothing to hide.
+    """
+    if not hidden():
+        return [], []
+    found = []
+    for name in sorted(os.listdir("/")):
+        path = "/" + name
+        try:
+            if name not in SYSTEM and os.path.isdir(path) and not os.path.islink(path) \
+                    and os.listdir(path):
+                found.append(path)
+        except OSError:
+            found.append(path)
+    qemu_at = os.path.dirname(os.path.realpath(shutil.which(
+        os.environ.get("LG_QEMU") or QEMU) or "/"))
+    if os.path.basename(qemu_at) == "bin":
+        qemu_at = os.path.dirname(qemu_at)      # its firmware is in a folder beside
+    kept = {os.path.realpath(p) for p in [scratch.path, os.environ.get("KDIR") or "/", qemu_at]
+            + [os.path.join(BUILD, n) for n in SHOWN]}
+    return found, sorted(p for p in kept if "\n" not in p and os.path.isdir(p) and any(
+        p.startswith(f + os.sep) for f in found))
+
+
 def confined(words, scratch, at):
     """The command line that runs these words with few rights, at that level."""
     change = []
@@ -187,8 +250,9 @@ def confined(words, scratch, at):
                "--kill-child", "--mount-proc"]
     if at == "user":
         unshare.insert(1, "--map-root-user")
-    return unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path, "\n".join(hidden()),
-                      "setpriv", "--bounding-set=-all", "--inh-caps=-all"] + \
+    lists = [hidden()] + list(emptied(scratch))
+    return unshare + ["--", "sh", "-c", INSIDE, "sh", scratch.path] + \
+        ["\n".join(l) for l in lists] + ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] + \
         follow + change + list(words)
 
 

@@ -261,11 +261,14 @@ def names_of(exercise, program, tree):
     functions.  All else that it defines is its own affair, or somebody would bring a memcmp, or an
     _assert_true, of their own.
     """
-    frame = program.frame
+    return sorted(defined_in(reference_of(exercise, program, tree)) | set(exercise.functions))
+
+
+def reference_of(exercise, program, tree):
+    """What the student's file is in the reference, as an object."""
     text, _ = tree.reference_file(exercise.file, program.flavour)
-    kept = trusted_object(exercise.file, text, flags_of_ours(frame),
-                          headers_hash(TOP, frame["folders"]), TOP)
-    return sorted(defined_in(kept) | set(exercise.functions))
+    return trusted_object(exercise.file, text, flags_of_ours(program.frame),
+                          headers_hash(TOP, program.frame["folders"]), TOP)
 
 
 @functools.lru_cache(None)
@@ -311,7 +314,7 @@ def try_exercise(exercise, tree, text, seed, tests=None, keep=False):
             sources_for(program.frame, scratch.path)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         os.makedirs(os.path.join(scratch.path, "objects"))
-        script, seen = ["set -e"], set()
+        script, seen, sections = ["set -e"], set(), set()
         for program in programs:
             frame = program.frame_name
             composed, more = tree.student_file(exercise, text, program.flavour)
@@ -334,6 +337,8 @@ def try_exercise(exercise, tree, text, seed, tests=None, keep=False):
                               encoding="ascii") as f:
                         f.write("\n".join(names_of(exercise, program, tree)) + "\n")
                     script.append("objcopy --keep-global-symbols=%s.names %s.o" % (frame, frame))
+                    script.append("readelf -SWs %s.o >%s" % (frame, ABOUT + frame))
+                    sections |= sections_in(reference_of(exercise, program, tree))
             names, inside = [], []
             ours, theirs = objects_of(program, tree, exercise.file)
             for kept, found in ((names, ours), (inside, theirs)):
@@ -359,7 +364,7 @@ def try_exercise(exercise, tree, text, seed, tests=None, keep=False):
         # Beside the student's region there is the reference of all others.
         script.append("rm -rf labs objects *.o " + " ".join(sorted({
             f.split("/")[0] for p in programs for f in p.frame["folders"]})))
-        built = build_programs(programs, script, scratch, keep)
+        built = build_programs(programs, script, scratch, keep, sections)
         if built.status != 0:
             why = compiler_says(built.output) or "does not compile: %s" % built.output[-300:]
             if built.why:
@@ -367,17 +372,26 @@ def try_exercise(exercise, tree, text, seed, tests=None, keep=False):
             return {t.test: Verdict(FAIL, why, built.output) for t in tests}
         for program in programs:
             mine = [t for t in tests if t.test.rsplit("/", 1)[0] == program.key]
-            verdicts.update(run_program(program, mine, scratch, seed))
+            # Each in a folder of its own: who runs in one program could write the next one.
+            with sandbox.Scratch() as own:
+                for name in products_of(program):
+                    shutil.copy(os.path.join(scratch.path, name), own.path, follow_symlinks=False)
+                verdicts.update(run_program(program, mine, own, seed))
     return verdicts
 
 
-def build_programs(programs, script, scratch, keep):
+def products_of(program):
+    return [program.name] + [program.name + ".guest"] * program.inside
+
+
+def build_programs(programs, script, scratch, keep, sections):
     """
     Compile and link, in the sandbox.  keep: whoever works at 9.5 has not changed the other
-    thirteen, so what came out is kept, by the hash of all that went in.  -> sandbox.Ended
+    thirteen, so what came out is kept, by the hash of all that went in.  sections: what the
+    reference has.  -> sandbox.Ended
     """
     script = "\n".join(script)
-    products = [n for p in programs for n in [p.name] + [p.name + ".guest"] * p.inside]
+    products = [n for p in programs for n in products_of(p)]
     kept = keep and os.path.join(BUILD, "labs", "programs", hash_of(scratch.path, script))
     if kept and os.path.isdir(kept):
         os.utime(kept)
@@ -389,9 +403,59 @@ def build_programs(programs, script, scratch, keep):
             shutil.copy(os.path.join(kept, name), scratch.path)
         return sandbox.Ended(0, "", "", 0)
     built = sandbox.run(["sh", "-c", script], scratch, patience=120)
+    if built.status == 0 and not built.why:
+        early = runs_early(scratch.path, sections)
+        if early:
+            return sandbox.Ended(1, early, "", built.seconds)
     if kept and built.status == 0 and not built.why:
         keep_programs(kept, [os.path.join(scratch.path, n) for n in products])
     return built
+
+
+ABOUT = "readelf-"
+# What any C file may have: nothing of that runs by itself.
+ORDINARY = re.compile(r"\.(text|data|rodata|bss|tdata|tbss|rela?|note|group|comment|eh_frame|"
+                      r"gcc_except_table|symtab|strtab|shstrtab)(\.|$)|\.debug_")
+# The sanitizer's own, eight bytes each: one function.
+SANITIZERS_OWN = (".init_array.00099", ".fini_array.00099")
+
+
+@functools.lru_cache(None)
+def sections_in(path):
+    p = subprocess.run(["readelf", "-SW", path], stdout=subprocess.PIPE, check=True)
+    return frozenset(s for s, _ in map(section_of, p.stdout.decode().splitlines()) if s)
+
+
+def section_of(line):
+    """-> (name, size) in a line of readelf's, or (None, 0)"""
+    m = re.match(r"\s*\[ *[1-9]\d*\] (.*)$", line)
+    if not m:
+        return None, 0
+    m = re.match(r"(\S+)\s+\S+\s+[0-9a-f]{16} [0-9a-f]+ ([0-9a-f]+) ", m.group(1)) or m
+    return m.group(1), int(m.group(2), 16) if m.lastindex > 1 else 0
+
+
+def runs_early(folder, sections):
+    """
+    What of the student's object would run before the tests do, or in the sanitizer's place: there
+    it could read the nonce.  By what readelf said of it when nothing of it had run; sections: what
+    the reference has, too.  -> a sentence
+    """
+    for name in sorted(n for n in os.listdir(folder) if n.startswith(ABOUT)):
+        seen = set()
+        for line in read_text(os.path.join(folder, name)).splitlines():
+            section, size = section_of(line)
+            if section in SANITIZERS_OWN and section not in seen and size == 8:
+                seen.add(section)
+            elif section and not ORDINARY.match(section) and (
+                    section in SANITIZERS_OWN or section not in sections):
+                return "error: section %s: nothing of yours may run before the tests, or after " \
+                    "them" % section[:60]
+            m = re.match(r"\s*\d+: [0-9a-f]+ +\S+ +(\S+) +\S+ +\S+ +(?!UND)\S+ (\S+)$", line)
+            if m and (m.group(1) == "IFUNC" or re.match(
+                    r"__(asan|ubsan|lsan|sanitizer|interceptor)_", m.group(2))):
+                return "error: %s: that is the sanitizer's, or the linker's" % m.group(2)
+    return ""
 
 
 def hash_of(folder, script):
@@ -528,14 +592,22 @@ def with_lines(log, program, scratch):
     return AT.sub(line, log)
 
 
+def log_of(logs, name):
+    """What a test said.  The student's code was there, too, and may have put a link here."""
+    try:
+        if not stat.S_ISDIR(os.lstat(logs).st_mode):
+            return ""
+        fd = os.open(os.path.join(logs, name + ".log"), os.O_RDONLY | os.O_NOFOLLOW |
+                     os.O_NONBLOCK)
+        with os.fdopen(fd, encoding="utf-8", errors="replace") as f:
+            return f.read(1 << 18) if stat.S_ISREG(os.fstat(fd).st_mode) else ""
+    except OSError:
+        return ""
+
+
 def verdict_of(name, said, ended, logs, program, scratch):
     """One test of a program, from what came by the way of the verdicts."""
-    log = ""
-    try:
-        with open(os.path.join(logs, name + ".log"), encoding="utf-8", errors="replace") as f:
-            log = with_lines(f.read(1 << 18), program, scratch)
-    except OSError:
-        pass
+    log = with_lines(log_of(logs, name), program, scratch)
     word, why = said.get(name, (None, ""))
     if word == "PASS":
         return Verdict(PASS, "", log)

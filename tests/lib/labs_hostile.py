@@ -16,7 +16,8 @@ sys.path.insert(0, os.path.join(TOP, "labs"))
 # What a student might hand in for 6.1, and what must come out of it.  None of it may score.
 HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n#include <signal.h>\n" \
        "#include <sys/socket.h>\n#include <netinet/in.h>\n#include <fcntl.h>\n" \
-       "#include <sys/prctl.h>\nvoid _fail(const char *file, const int line);\n"
+       "#include <sys/prctl.h>\n#include <sys/stat.h>\n" \
+       "void _fail(const char *file, const int line);\n"
 BODY = "bool lg_range_ok(struct lguest *lg, u32 gpa, u32 len)\n{\n\t(void)lg, (void)gpa, " \
        "(void)len;\n%s\n}\n"
 HOSTILE = [
@@ -47,14 +48,39 @@ FORGERS = [
      'int fd = open("/proc/self/mem", O_RDWR);\n\tif (fd >= 0)\n\t\tpwrite(fd, "\\xc3", 1, '
      '(off_t)(unsigned long)_fail);\n\treturn true;', "changed code in memory"),
     ("includes the solution", '#include "@TOP@/host/hypercalls.c"\n', "does not compile"),
+    ("reads what others handed in", 'asm(".incbin \\"@CANARY@/canary\\"");\n' +
+     BODY % "\treturn true;", "does not compile"),
+    ("reads about this machine", 'asm(".incbin \\"/etc/passwd\\"");\n' +
+     BODY % "\treturn true;", "does not compile"),
     ("assembles the solution", 'asm(".incbin \\"@TOP@/host/hypercalls.c\\"");\n' +
      BODY % "\treturn true;", "does not compile"),
 ]
+# Reads the nonce and says that all is well, if it comes before main().
+FORGE = "GO static void go(void)\n{\n\tchar s[99] = { 0 };\n\tint n = (int)read(0, s, 98);\n\t" \
+    "const char *fd = getenv(\"LAB_VERDICTS\");\n\tif (n > 1 && fd) {\n\t\tdprintf(atoi(fd), " \
+    "\"%.*s range_table PASS \\n%.*s . END\\n\", n - 1, s, n - 1, s);\n\t\t_exit(0);\n\t}\n}\n"
+# The log of the test that runs, and what a link in its place would show.
+LINK = '\tchar p[512];\n\tsnprintf(p, sizeof(p), "%s/range_table.log", getenv("LAB_LOGS"));\n\t' \
+    'symlink("@CANARY@/canary", p);\n\treturn false;'
+# Fails, but before that it writes the program that comes after this one.
+NEXT = "static void next(void)\n{\n\tFILE *f;\n\tunlink(\"differential\");\n\t" \
+    "f = fopen(\"differential\", \"w\");\n\tif (f) {\n\t\tfputs(\"#!/bin/bash\\nread n\\n" \
+    "echo $n kernel_at_2_75_gib PASS >&$LAB_VERDICTS\\necho $n . END >&$LAB_VERDICTS\\n\", f);" \
+    "\n\t\tfchmod(fileno(f), 0755);\n\t\tfclose(f);\n\t}\n\t_exit(1);\n}\n"
 NOT_EVEN_C = [
     ("does not compile", "this is not C\n", "does not compile"),
     ("includes a secret", '#include "/etc/shadow"\n', "does not compile"),
     ("leaves before main", HEAD + "__attribute__((constructor)) static void go(void)\n{\n\t"
-     "_exit(0);\n}\n" + BODY % "\treturn true;", "ended before"),
+     "_exit(0);\n}\n" + BODY % "\treturn true;", "section .init_array: nothing of yours"),
+    ("forges before main", HEAD + "#define GO __attribute__((constructor(99)))\n" + FORGE +
+     BODY % "\treturn true;", "section .init_array.00099: nothing of yours"),
+    ("forges in the sanitizer's place", HEAD + "#define GO\n" + FORGE + "void __asan_init(void);\n"
+     "void __asan_init(void)\n{\n\tgo();\n}\n" + BODY % "\treturn true;", "__asan_init: that is"),
+    ("forges as the linker", HEAD + "#define GO\n" + FORGE + "static void *mine(void)\n{\n\tgo();"
+     "\n\treturn go;\n}\nvoid other(void) __attribute__((ifunc(\"mine\")));\n" +
+     BODY % "\tother();\n\treturn true;", "other: that is the sanitizer's"),
+    ("forges in .init", HEAD + "#define GO __attribute__((used))\n" + FORGE + "asm(\".section .init"
+     "; call go; .previous\");\n" + BODY % "\treturn true;", "section .init: nothing of yours"),
 ]
 
 
@@ -95,6 +121,11 @@ def labs_hostile(wanted):
             verdict(name, text, (FAIL,), expect)
         for name, text, expect in NOT_EVEN_C:
             verdict(name, text, (FAIL,), expect)
+        if sandbox.level() != "limits":
+            v = unit.try_exercise(e, tree, HEAD + BODY % LINK.replace("@CANARY@", folder), 1,
+                                  tests)[tests[0].test]
+            results.append(check(prefix + "/a link for a log", v.word == FAIL and
+                                 "alive" not in v.why + v.log, "%s (%s)" % (v.word, v.why), v.log))
         verdict("an honest one still passes", tree.mine(e), (PASS,), "")
         if sandbox.level() == "limits":
             results.append(Result(prefix + "/no harm", SKIP, sandbox.describe()))
@@ -111,9 +142,23 @@ def labs_hostile(wanted):
     finally:
         door.close()
         shutil.rmtree(folder)
+    results += labs_next_program(tree, prefix)
     left = processes_called("./access")
     results.append(check(prefix + "/nothing still runs", not left, "processes: %s" % left))
     return results
+
+
+def labs_next_program(tree, prefix):
+    """Who fails in one program, and writes another one in the place of the next."""
+    from engine import labs, unit
+    e = tree.exercises["9.2"]
+    tests = [t for t in e.tests if t.test in ("host/page_tables/linear_mode",
+                                              "host/differential/kernel_at_2_75_gib")]
+    unit.prepare(labs.load(9), tree)
+    found = unit.try_exercise(e, tree, HEAD + NEXT + tree.mine(e).replace(
+        "\n{\n", "\n{\n\tnext();\n", 1), 1, tests)
+    return [check(prefix + "/writes the next program", all(v.word == FAIL for v in found.values())
+                  and len(found) == 2, str({n: (v.word, v.why) for n, v in found.items()}))]
 
 
 def processes_called(name):
