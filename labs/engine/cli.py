@@ -156,9 +156,15 @@ def grade_submission(o, lab):
     if tree.is_handout:
         raise LabError("a submission is graded in the course's own tree")
     seed, said, answers, notes = o.student_seed, None, "", list(o.note)
+    if not os.path.lexists(o.path):
+        raise LabError("%s: there is no such submission" % o.path)
+    if seed and not labs.SEED.match(seed):
+        raise LabError("--student-seed %s: expected a word of letters, digits and .@+-_" % seed)
     if o.seeds and not seed:
+        if not o.metadata:
+            raise LabError("--seeds %s: expected --metadata, too: who handed this in?" % o.seeds)
         staff = staff_only("staff")
-        seed = staff.seed_of_users(staff.read_seeds(o.seeds), o.metadata or "")
+        seed = staff.seed_of_users(staff.read_seeds(o.seeds), o.metadata)
     try:
         one = submission.Submission(o.path)
         regions = one.regions(lab, tree)
@@ -185,6 +191,8 @@ def grade_submission(o, lab):
     report = grading.grade(lab, tree, regions, seed=o.seed, path=o.results, who=o.who or "",
                            answers=answers, student_seed=seed, notes=notes)
     grading.screen(report)
+    for note in notes:
+        print(note)
     return 0
 
 
@@ -208,6 +216,9 @@ def do_handout(o):
     seed = o.seed or "1"
     if not labs.SEED.match(seed):
         raise LabError("SEED=%s: expected a word of letters, digits and .@+-_" % seed)
+    if o.first not in labs.NUMBERS:
+        raise LabError("FROM=%d: expected the first lab to be solved, %d to %d"
+                       % (o.first, labs.NUMBERS[0], labs.NUMBERS[-1]))
     variant = staff_only("variant")
     if variant.needed(seed):
         words = [os.path.abspath(w) if w == o.dest else w for w in o.words]
@@ -232,7 +243,7 @@ def do_with_seed(o):
 
 def do_autograder(o):
     staff = staff_only("staff")
-    lab = the_lab(o.lab)
+    lab = the_lab(o.lab, hidden=True)       # or it says what is wrong with HIDDEN, now
     to = o.to or os.path.join(BUILD, "labs", "autograder-lab%d.zip" % lab.lab)
     os.makedirs(os.path.dirname(os.path.abspath(to)), exist_ok=True)
     size = staff.autograder(lab, to, o.seed, o.seeds)
@@ -334,6 +345,22 @@ def do_markers(o):
     return 0
 
 
+def a_lab(text):
+    """For argparse: the number of a lab."""
+    if not text.isdecimal() or len(text) > 4:
+        raise argparse.ArgumentTypeError("'%s'; expected the number of a lab, %d to %d" % (
+            text, labs.NUMBERS[0], labs.NUMBERS[-1]))
+    return int(text)
+
+
+def dice(text):
+    """For argparse: where the tests' random numbers begin."""
+    if not text.isdecimal() or len(text) > 10:
+        raise argparse.ArgumentTypeError("'%s'; expected a number, for the tests' dice (which "
+                                         "handout is whose says a list, SEEDS)" % text)
+    return int(text)
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(prog="labs/lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -342,13 +369,13 @@ def main(arguments):
         p = commands.add_parser(name, help=text)
         p.set_defaults(run=run)
         if lab == "optional":
-            p.add_argument("lab", type=int, nargs="?")
+            p.add_argument("lab", type=a_lab, nargs="?")
         elif lab == "option":
-            p.add_argument("--lab", type=int, required=True)
+            p.add_argument("--lab", type=a_lab, required=True)
         elif lab:
-            p.add_argument("lab", type=int)
+            p.add_argument("lab", type=a_lab)
         if seed:
-            p.add_argument("--seed", type=int)
+            p.add_argument("--seed", type=dice)
         return p
 
     for name, text in (("check", "the tests in user space, in seconds"),
@@ -358,7 +385,7 @@ def main(arguments):
         p.add_argument("--stubs", action="store_true", help="run what is not begun, too")
         p.add_argument("--hidden", action="store_true", help="staff: with the hidden tests")
     p = command("compose", do_compose, "put the sources together (a handout needs it)")
-    p.add_argument("--lab", type=int)
+    p.add_argument("--lab", type=a_lab)
     p.add_argument("--base")
     p.add_argument("--step")
     p = command("hint", lambda o: hints.show(o.code), "what a code means, one step at a time")
@@ -387,7 +414,7 @@ def main(arguments):
     p.add_argument("--note", action="append", default=[], help=argparse.SUPPRESS)
     p = command("grade-all", do_grade_all, "staff: a folder of submissions", None, True)
     p.add_argument("dir")
-    p.add_argument("--lab", type=int, help="without it: what each submission says it is")
+    p.add_argument("--lab", type=a_lab, help="without it: what each submission says it is")
     p.add_argument("--seeds", metavar="FILE", help="lines of name,seed: who got which handout")
     p.add_argument("-j", "--jobs", type=int, default=1)
     p.add_argument("--out", metavar="FOLDER")
@@ -412,7 +439,7 @@ def main(arguments):
     p = command("autograder", do_autograder, "staff: the zip for Gradescope", True)
     p.add_argument("--to")
     p.add_argument("--seeds", metavar="FILE", help="lines of name,seed: who got which handout")
-    p.add_argument("--seed", type=int)
+    p.add_argument("--seed", type=dice)
     o = parser.parse_args(arguments)
     o.words = list(arguments)
     try:

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import csv
+import hashlib
 import json
 import os
 import re
@@ -33,6 +34,8 @@ make host placed inmates
 %(hidden)slabs/lab prove %(lab)d --runs 1
 %(hidden)slabs/lab mutants %(lab)d --no-guests
 chmod -R go-rwx .
+# In there are the solutions and the seeds of all the others.
+chmod go-rwx "$root/source"
 chmod go+x . build
 chmod -R go+rX build/kernels
 [ ! -e build/toolchains ] || chmod -R go+rX build/toolchains
@@ -43,6 +46,8 @@ RUN = """#!/bin/sh
 root=${AUTOGRADER:-/autograder}
 results=$root/results/results.json
 mkdir -p "$root/results"
+# Hidden tests are in the results, those of last time too, and Gradescope puts them here anew.
+chmod go-rwx "$root/source" "$root/results" "$root/submission_metadata.json" 2>/dev/null
 cat >"$results" <<'end'
 {"score": 0, "tests": [], "visibility": "visible", "stdout_visibility": "hidden",
  "output": "The grader did not come to its end. That is not your fault: ask your instructor to run it again.",
@@ -127,29 +132,53 @@ def find(folder):
         raise LabError("DIR=%s: there is nothing in it; expected folders, .tar.gz or .zip"
                        % folder)
     short = [SUFFIX.sub("", n) for n in names]
-    # anna.zip beside anna.tar.gz: both are graded, under their whole names.
-    return {n if short.count(s) > 1 else s: os.path.join(folder, n)
-            for n, s in zip(names, short)}
+    found = {}
+    for n, s in zip(names, short):
+        # anna.zip beside anna.tar.gz: both are graded, under their whole names.
+        name = tame(n if short.count(s) > 1 else s)
+        found[name if name not in found else tame(n, True)] = os.path.join(folder, n)
+    return found
+
+
+NAME_MOST = 200         # bytes; names of files have 255, and ours are longer by .json.new
+
+
+def tame(name, other=False):
+    """
+    A name as it may stand in a table, in a cell of a spreadsheet, and before .json: no line ends,
+    no formula, not too long.  other: there is one of this name.
+    """
+    said = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]|^[=+@-]", "?", name)
+    # "?" too for what is no UTF-8, as half a letter where we cut.
+    said = os.fsencode(said)[:NAME_MOST].decode(errors="replace").replace("\ufffd", "?")
+    if said == name and not other:
+        return name
+    return "%s~%s" % (said, hashlib.sha256(os.fsencode(name)).hexdigest()[:8])
 
 
 def read_seeds(path):
-    """{name: seed} from lines `name,seed`; a head line and empty ones do not count."""
+    """{name: seed} from lines `name,seed`; a line of titles and empty ones do not count."""
     found = {}
     try:
         with open(path, encoding="utf-8-sig", newline="") as f:
             for number, row in enumerate(csv.reader(f), 1):
                 row = [c.strip() for c in row]
                 if not any(row) or row[0].startswith("#") or \
-                        (number == 1 and row[:2] == ["name", "seed"]):
+                        (number == 1 and row[1:2] and row[1].lower() == "seed"):
                     continue
-                if len(row) < 2 or not SEED.match(row[1]):
+                # More columns: `Miller, Anna,x1` without quotes, and Anna is no seed.
+                if len(row) < 2 or not row[0] or not SEED.match(row[1]) or any(row[2:]):
                     raise LabError("%s:%d: '%s'; expected a name, a comma and a seed (letters, "
                                    "digits and .@+-_)" % (path, number, ",".join(row)))
                 if row[0].lower() in found:
                     raise LabError("%s:%d: %s is there a second time" % (path, number, row[0]))
                 found[row[0].lower()] = row[1]
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabError("SEEDS=%s: %s" % (path, error))
+    except OSError as error:
+        raise LabError("SEEDS=%s: %s; expected a file of lines name,seed" % (path, error.strerror))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LabError("SEEDS=%s: %s; expected lines of name,seed in UTF-8" % (path, error))
+    if not found:
+        raise LabError("SEEDS=%s: nobody is in it; expected lines of name,seed" % path)
     return found
 
 
@@ -240,7 +269,7 @@ def grade_all(lab, tree, folder, jobs, out, seed, seeds=None, only=None, say=pri
         if not os.path.isdir(path) and not SUFFIX.search(path):
             return failed("%s: expected a folder, a .tar.gz or a .zip" % os.path.basename(path),
                           0)
-        theirs = seed_for(seeds, name) if seeds is not None else None
+        theirs = seed_for(seeds, os.path.basename(path)) if seeds is not None else None
         if seeds is not None and not theirs:
             return failed("nobody in SEEDS has a name that '%s' begins with" % name, 1)
         regions_of(lab, tree, path, os.path.join(out, "regions", name + ".c"))
@@ -266,7 +295,8 @@ def grade_all(lab, tree, folder, jobs, out, seed, seeds=None, only=None, say=pri
                                          "  ERROR: to be repeated" if broken(r) else "",
                                          "  " + note if note else ""))
     ids = [e.id for e in lab.exercises]
-    with open(os.path.join(out, "grades.csv"), "w", encoding="utf-8", newline="") as f:
+    with open(os.path.join(out, "grades.csv"), "w", encoding="utf-8", errors="replace",
+              newline="") as f:
         rows = csv.writer(f)
         rows.writerow(["name", "score", "of", "errors", "complete"] + ids +
                       ["questions", "seed", "note"])

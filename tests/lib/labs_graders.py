@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -107,6 +108,17 @@ def labs_archives(wanted):
         names = staff.find(folder)
         results.append(check(prefix + "/names", names.get("good", "").endswith("good.tar.gz") and
                              len(names) == len(os.listdir(folder)), str(names)[:200]))
+        others = os.path.join(folder, "others")
+        os.mkdir(others)
+        # \xe4 twice: where a name is cut it may have half a letter.
+        for name in ("b.zip", "b.tar.gz", "b.tar.gz.zip", "=1+1.zip", "\xe4" * 125 + ".zip",
+                     "x" * 251 + ".zip", "x" * 250 + ".tar", "a\nb   9 of 9.zip",
+                     "a?b   9 of 9.zip", "j\udcf6rg.zip"):
+            open(os.path.join(others, name), "wb").close()
+        names = staff.find(others)
+        results.append(check(prefix + "/strange names", len(names) == 10 and all(
+            len(n.encode()) < 230 and "\n" not in n and n[0] != "=" for n in names), str(names)))
+        shutil.rmtree(others)
         for name, said in (("six", '{"lab": 6}'), ("true", '{"lab": true}'), ("many", '{"lab": 99}')):
             os.mkdir(os.path.join(folder, name))
             with open(os.path.join(folder, name, "submission.json"), "w", encoding="utf-8") as f:
@@ -125,9 +137,15 @@ def labs_archives(wanted):
         found = [staff.seed_for(seeds, n)
                  for n in ("Anna_lab6_late.zip", "anna.b.tar.gz", "annabel", "bert")]
         results.append(check(prefix + "/seeds", found == ["x1", "x2", None, None], str(found)))
-        for line, said in (("anna", "expected a name, a comma and a seed"),
-                           ("anna,--seed", "expected a name"), ("anna,1\nanna,2", "a second time")):
-            with open(listing, "w", encoding="utf-8") as f:
+        wrong = ":1: '%s'; expected a name, a comma and a seed"
+        for line, said in (("anna", wrong % "anna"), ("anna,--seed", wrong % "anna,--seed"),
+                           ("anna;x1", wrong % "anna;x1"), (",x1", wrong % ",x1"),
+                           ("Lee, Anna,x1", wrong % "Lee,Anna,x1"),
+                           ("anna,1\nanna,2", ":2: anna is there a second time"),
+                           ("Email,Seed", "seeds.csv: nobody is in it; expected lines of name,"),
+                           ("Name,Seed\nanna,x1,", "{'anna': 'x1'}"),
+                           ("j\udcf6rg,x1", "expected lines of name,seed in UTF-8")):
+            with open(listing, "w", encoding="utf-8", errors="surrogateescape") as f:
                 f.write(line + "\n")
             try:
                 got = str(staff.read_seeds(listing))
@@ -135,6 +153,54 @@ def labs_archives(wanted):
                 got = str(error)
             results.append(check("%s/seeds: %s" % (prefix, line.replace("\n", " ")), said in got,
                                  got))
+    return results
+
+
+# What an instructor may type, what the environment has, what is said then.  ~: a new folder.
+TYPED = [
+    ("autograder 99", {}, "lab 99 has no exercises yet; those that have: 0, 1, 2"),
+    ("autograder six", {}, "lab: 'six'; expected the number of a lab, 0 to 11"),
+    ("autograder 6 --seed anna", {}, "--seed: 'anna'; expected a number, for the tests' dice"),
+    ("autograder 6 --seeds ~/none.csv", {}, "SEEDS=~/none.csv: No such file or directory; "),
+    ("autograder 6 --to ~/a.zip", {"HIDDEN": "~/none"}, "HIDDEN=~/none: expected a folder with"),
+    ("handout ~/h --from -1", {}, "FROM=-1: expected the first lab to be solved, 0 to 11"),
+    ("handout ~/h --from 12", {}, "FROM=12: expected the first lab to be solved, 0 to 11"),
+    ("handout ~ --seed a/b", {}, "SEED=a/b: expected a word of letters, digits and .@+-_"),
+    ("handout ~", {}, "DEST=~: is there already; expected a folder that is new or empty"),
+    ("grade-all ~/none --lab 6", {}, "DIR=~/none: expected a folder of submissions"),
+    ("grade-all ~ --lab 6 --seeds ~/none.csv", {}, "SEEDS=~/none.csv: No such file or directory"),
+    ("grade-submission --lab 6 ~/none", {}, "~/none: there is no such submission"),
+    ("grade-submission --lab 6 --student-seed a/b ~", {}, "--student-seed a/b: expected a word"),
+    ("grade-submission --lab 6 --seeds x.csv ~", {}, "--seeds x.csv: expected --metadata, too"),
+    ("with-seed a/b check 6", {}, "a/b: expected a seed, a word of letters, digits and .@+-_"),
+]
+
+
+def labs_typed(wanted):
+    """Who mistypes an option is told which, what it was, and what was expected."""
+    results = []
+    with tempfile.TemporaryDirectory(prefix="lg-typed-") as folder:
+        with open(os.path.join(folder, "j\udcf6rg.zip"), "wb") as f:
+            f.write(b"no archive")
+        for words, env, said in TYPED:
+            env = {k: v.replace("~", folder) for k, v in env.items()}
+            p = subprocess.run([os.path.join(TOP, "labs", "lab")] + words.replace(
+                "~", folder).split(), env=dict(os.environ, **env), stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, timeout=60)
+            text = p.stdout.decode("utf-8", "replace")
+            results.append(check("labs/typed/" + words, p.returncode == 2 and
+                                 said.replace("~", folder) in text, "%d: %s" % (
+                                     p.returncode, text[-300:])))
+        # One name in an old encoding, and all others would have no grades.csv.
+        p = subprocess.run([os.path.join(TOP, "labs", "lab"), "grade-all", folder, "--lab", "6",
+                            "--out", os.path.join(folder, "out")], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, env=dict(
+                               os.environ, PYTHONIOENCODING="utf-8:strict"))
+        with open(os.path.join(folder, "out", "grades.csv"), encoding="utf-8") as f:
+            rows = f.read().splitlines()
+        results.append(check("labs/typed/a name in an old encoding", p.returncode == 0 and
+                             rows[-1].startswith("j?rg~") and "or a .zip" in rows[-1],
+                             "%d: %s" % (p.returncode, rows)))
     return results
 
 
