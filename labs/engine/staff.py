@@ -118,7 +118,6 @@ def seed_of_users(seeds, metadata):
                                                           "nobody"))
 
 
-SUFFIX = re.compile(r"\.(tar\.gz|tgz|tar\.xz|tar\.bz2|tar|zip)$")
 PATIENCE = 1800         # seconds for one submission: each step in it has a hang detector too
 
 
@@ -131,7 +130,7 @@ def find(folder):
     if not names:
         raise LabError("DIR=%s: there is nothing in it; expected folders, .tar.gz or .zip"
                        % folder)
-    short = [SUFFIX.sub("", n) for n in names]
+    short = [submission.PACKET.sub("", n) for n in names]
     found = {}
     for n, s in zip(names, short):
         # anna.zip beside anna.tar.gz: both are graded, under their whole names.
@@ -206,7 +205,7 @@ def leaderboard(results):
 
 def seed_for(seeds, name):
     """The seed of whoever handed in `name`: anna, or anna_lab6_late as course systems write."""
-    name = SUFFIX.sub("", name).lower()
+    name = submission.PACKET.sub("", name).lower()
     good = [n for n in seeds if name == n or
             (name.startswith(n) and not name[len(n)].isalnum())]
     return seeds[max(good, key=len)] if good else None
@@ -266,7 +265,7 @@ def grade_all(lab, tree, folder, jobs, out, seed, seeds=None, only=None, say=pri
 
     def one(name):
         path = found[name]
-        if not os.path.isdir(path) and not SUFFIX.search(path):
+        if not os.path.isdir(path) and not submission.PACKET.search(path):
             return failed("%s: expected a folder, a .tar.gz or a .zip" % os.path.basename(path),
                           0)
         theirs = seed_for(seeds, os.path.basename(path)) if seeds is not None else None

@@ -58,6 +58,13 @@ def damaged_archives(folder, text):
     whole = tar("good.tar.gz", [(path, data)], True)
     with open(whole, "rb") as f:
         start = f.read()[:400]
+    for name, packets in (("in a folder", 1), ("two in a folder", 2), ("a link in a folder", 0)):
+        made[name] = (os.path.join(folder, name), packets == 1)
+        os.makedirs(os.path.join(folder, name, "deeper"))
+        for k in range(packets):
+            shutil.copy(whole, os.path.join(folder, name, "deeper", "lab%d-submission.tar.gz" % k))
+        if not packets:
+            os.symlink(whole, os.path.join(folder, name, "lab6-submission.tar.gz"))
     tar("crlf.tar.gz", [(path, data.replace(b"\n", b"\r\n"))], True)
     tar("latin1.tar.gz", [(path, b"/* m\xe9l\xe9 */\n" + data)], True)
     tar("bom.tar.gz", [(path, b"\xef\xbb\xbf" + data)], True)
