@@ -135,7 +135,7 @@ def choice_file():
 
 
 def choose(lab, base, step):
-    if base not in (None, "reference", "student"):
+    if base not in (None, "reference", "student", "stubs"):
         raise LabError("BASE=%s: expected reference or student" % base)
     os.makedirs(os.path.dirname(choice_file()), exist_ok=True)
     with open(choice_file(), "w", encoding="utf-8") as f:
@@ -152,18 +152,20 @@ def chosen(tree):
         choice = {"lab": None, "base": None, "step": None}
     if os.environ.get("BASE") == "none":
         choice = {"lab": None, "base": "reference", "step": None}
-    elif os.environ.get("BASE") in ("reference", "student"):
+    elif os.environ.get("BASE") in ("reference", "student", "stubs"):
         choice["base"] = os.environ["BASE"]
     student = {}
     for e in tree.exercises.values():
         text = tree.mine(e)
         mine = e.lab.lab == choice["lab"]
-        if choice["lab"] is None and choice["base"] != "student":
+        if choice["lab"] is None and choice["base"] not in ("student", "stubs"):
             use = choice["base"] is None and not tree.untouched(e, text)
         else:
             # What is not begun would be a hole that nobody gets across: a stub of TeachOS's
-            # takes the Guest along, one of the Switcher's Linux.
-            use = choice["base"] == "student" or mine and not tree.untouched(e, text)
+            # takes the Guest along, one of the Switcher's Linux.  BASE=stubs is for those who
+            # make a handout: does all of it compile?
+            use = choice["base"] == "stubs" or (choice["base"] == "student" or mine) and \
+                not tree.untouched(e, text)
         if mine and choice["step"] and before(e.id, choice["step"]):
             use = False
         if use:

@@ -165,7 +165,7 @@ def prove_it(dest, numbers, say):
                 os.symlink(os.path.realpath(ours), os.path.join(build, name))
         env = dict(os.environ, BUILD=build, NO_COLOR="1")
         env.pop("MAKEFLAGS", None)
-        for base in ("reference", "student"):
+        for base in ("reference", "stubs"):
             p = subprocess.run(["make", "-C", dest, "host", "placed", "BASE=" + base,
                                 "BUILD=" + build], env=env, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)

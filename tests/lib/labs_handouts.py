@@ -95,6 +95,17 @@ def labs_handout_builds(dest, folder, env):
     finally:
         del os.environ["BASE"]
     some = compose.chosen(tree)[0]
+    bases = {}
+    for base in ("student", "stubs"):
+        os.environ["BASE"] = base
+        try:
+            bases[base] = set(compose.chosen(tree)[0])
+        finally:
+            del os.environ["BASE"]
+    begun = {e.id for e in tree.exercises.values() if not tree.untouched(e, tree.mine(e))}
+    results.append(check(prefix + "/BASE=student is what is begun, and no stub",
+                         {"6.1", "6.4"} <= begun and bases["student"] == begun and
+                         bases["stubs"] == set(tree.exercises), "%s; begun: %s" % (bases, begun)))
     results.append(check(prefix + "/BASE=none is nothing of the student's",
                          not none and {"6.1", "6.4"} <= set(some), "%s, %s" % (none, list(some))))
     return results + labs_no_foreign_warnings(tree)
