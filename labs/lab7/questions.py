@@ -9,7 +9,7 @@ def ask(seed):
     esp1 = r.randrange(0xc0100000, 0xc0200000) & ~15
     esp = r.randrange(0xc0200000, 0xc0300000) & ~15
     vector = r.choice([10, 11, 12, 17])
-    selector, base = r.randrange(1, 0xffff), r.randrange(1, 0xfff)
+    selector, base = r.randrange(1, 0xffff), r.randrange(1, 0x100)    # bits 7..0: base 23..16
     access = r.choice([0x92, 0x9a, 0xd2, 0xda])
     high = access << 8 | 0x00400000 | base
     washed = (access + 0x20) | 1
