@@ -123,6 +123,11 @@ def typos(wanted):
         results.append(check("typos/make %s" % word, status != 0 and right in output,
                              "status %d, expected '%s' to be named: %s"
                              % (status, right, machine.tail(output, 2))))
+    for word in ("check", "grade", "submit"):
+        status, output = machine.run(["make", "--no-print-directory", "-C", "labs", word, "6"], 60)
+        results.append(check("typos/make %s 6" % word, status != 0 and len(output) < 200 and
+                             "did you mean: make %s6, without the space" % word in output,
+                             "status %d: %s" % (status, machine.tail(output, 2))))
     for word in ("Puppy", "Host"):
         status, output = machine.run(["make", "--no-print-directory", word], 60)
         results.append(check("typos/make %s works" % word, status == 0 and len(output) > 100,
