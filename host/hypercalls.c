@@ -60,7 +60,7 @@ enum lg_result lg_read(struct lguest *lg, u32 gpa, void *to, u32 len)
 static noinline enum lg_result initialise(struct lguest *lg, u32 gpa)
 {
 	struct lguest_data *data;
-	u32 sec, nsec;
+	u32 sec, nsec, vector, kernel_address;
 
 	if (lg->initialised) {
 		lg_kill(lg, LG_HC_INIT_TWICE, "already have lguest_data, at %#x", lg->data_gpa);
@@ -79,9 +79,10 @@ static noinline enum lg_result initialise(struct lguest *lg, u32 gpa)
 	data = lg->data;
 
 	data->tsc_khz = lg_os_tsc_khz();
-	if (READ_ONCE(data->syscall_vec) != LG_VECTOR_SYSCALL) {
+	vector = READ_ONCE(data->syscall_vec);
+	if (vector != LG_VECTOR_SYSCALL) {
 		lg_kill(lg, LG_HC_BAD_SYSCALL, "bad syscall vector %#x: only 0x80 is offered",
-			data->syscall_vec);
+			vector);
 		return LG_OUT;
 	}
 	lg->noirq_start = READ_ONCE(data->noirq_start);
@@ -90,12 +91,13 @@ static noinline enum lg_result initialise(struct lguest *lg, u32 gpa)
 	data->time.tv_sec = sec;
 	data->time.tv_nsec = nsec;
 	data->reserve_mem = LG_RESERVE_MEM;
-	if (READ_ONCE(data->kernel_address) >= LG_RESERVED) {
+	kernel_address = READ_ONCE(data->kernel_address);
+	if (kernel_address >= LG_RESERVED) {
 		lg_kill(lg, LG_HC_BAD_KERNEL, "bad kernel address %#x: from %#x up all is reserved",
-			data->kernel_address, LG_RESERVED);
+			kernel_address, LG_RESERVED);
 		return LG_OUT;
 	}
-	lg_shadow_kernel_address(lg, READ_ONCE(data->kernel_address));
+	lg_shadow_kernel_address(lg, kernel_address);
 	lg->initialised = true;
 	return LG_RESUME;
 }

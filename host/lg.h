@@ -36,6 +36,7 @@
 
 #ifdef __KERNEL__
 #include <linux/types.h>
+#include <linux/minmax.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/compiler.h>

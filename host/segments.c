@@ -31,7 +31,8 @@
  *  - A system descriptor becomes nothing: a call gate or a TSS is a door to ring 0.
  *  - DPL 0 becomes 1, since that is what "kernel" means here.  DPL 2 becomes 3: an
  *    IRET to ring 2 then faults, and our test "bit 1 of CS means user" stays true.
- *  - L is cleared.  With L and D both set the CPU would refuse it anyway.
+ *  - L is cleared in code; in data it means nothing, and stays.  With L and D both set
+ *    the CPU would refuse it anyway.
  *  - The accessed bit is set: or the CPU would, and the Guest's view of the GDT is
  *    read-only.
  *  - A writable data segment is 32 bits wide: IRETQ to a 16-bit stack leaves the

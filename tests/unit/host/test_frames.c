@@ -59,13 +59,34 @@ struct picture {
 
 static struct picture want, seen;
 
-static void push(struct scene *s, u32 *esp, u32 value)
+/* Where the words of the last frame went: a word may lie on two pages. */
+static struct { u32 gpa; const char *name; } pushed[6 * 4];
+static u32 bytes_pushed;
+
+static void push(struct scene *s, u32 *esp, u32 value, const char *name)
 {
 	u32 i;
 
 	*esp -= 4;
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++) {
+		pushed[bytes_pushed].gpa = gpa_of(s, *esp + i);
+		pushed[bytes_pushed++].name = name;
 		want.ram[gpa_of(s, *esp + i)] = value >> 8 * i;
+	}
+}
+
+static const char *place(u32 gpa)
+{
+	static char text[40];
+	u32 i;
+
+	for (i = 0; i < bytes_pushed; i++) {
+		if (pushed[i].gpa == gpa) {
+			snprintf(text, sizeof(text), ", in the frame's %s", pushed[i].name);
+			return text;
+		}
+	}
+	return gpa - WORLD_DATA < 4 ? ", in irq_enabled" : "";
 }
 
 /* Draw what is to be after `vector` was delivered. */
@@ -75,19 +96,20 @@ static void draw(struct scene *s, u32 vector, u32 error, u32 offset, u32 type, b
 	u32 irq_enabled = w->lg.data->irq_enabled, esp;
 	u32 flags = want.regs.eflags;
 
+	bytes_pushed = 0;
 	if ((want.regs.ss & 3) != 1) {
 		esp = w->lg.pages->esp1;
-		push(s, &esp, want.regs.ss);
-		push(s, &esp, want.regs.esp);
+		push(s, &esp, want.regs.ss, "ss");
+		push(s, &esp, want.regs.esp, "esp");
 		want.regs.ss = w->lg.pages->ss1;
 	} else {
 		esp = want.regs.esp;
 	}
-	push(s, &esp, irq_enabled >> 9 & 1 ? flags | 0x200 : flags & 0xfffffdff);
-	push(s, &esp, want.regs.cs);
-	push(s, &esp, want.regs.eip);
+	push(s, &esp, irq_enabled >> 9 & 1 ? flags | 0x200 : flags & 0xfffffdff, "eflags");
+	push(s, &esp, want.regs.cs, "cs");
+	push(s, &esp, want.regs.eip, "eip");
 	if (has_error)
-		push(s, &esp, error);
+		push(s, &esp, error, "error code");
 	want.regs.esp = esp;
 	want.regs.cs = 0x61;
 	want.regs.eip = offset;
@@ -101,8 +123,36 @@ static void draw(struct scene *s, u32 vector, u32 error, u32 offset, u32 type, b
 
 static void take(struct world *w, struct picture *p)
 {
+	if (p == &want)
+		bytes_pushed = 0;
 	world_read(w, 0, p->ram, sizeof(p->ram));
 	p->regs = *lg_regs(&w->lg);
+}
+
+/* The order of the registers is the tree's own (labs/seed). */
+#define REGISTER(name) [offsetof(struct lg_trap_frame, name) / 8] = #name
+static const char *const register_name[sizeof(struct lg_trap_frame) / 8] = {
+	REGISTER(eax), REGISTER(ebx), REGISTER(ecx), REGISTER(edx), REGISTER(esi), REGISTER(edi),
+	REGISTER(ebp), REGISTER(ds), REGISTER(es), REGISTER(fs), REGISTER(gs), REGISTER(trapno),
+	REGISTER(error), REGISTER(eip), REGISTER(cs), REGISTER(eflags), REGISTER(esp), REGISTER(ss),
+};
+
+/* " (TF NT)": the flags in which two values of eflags differ. */
+static const char *flags_between(u64 a, u64 b)
+{
+	static const struct { u64 bit; const char *name; } flag[] = {
+		{ LG_EFLAGS_TF, "TF" }, { LG_EFLAGS_IF, "IF" }, { LG_EFLAGS_NT, "NT" },
+		{ LG_EFLAGS_RF, "RF" }, { LG_EFLAGS_VM, "VM" }, { LG_EFLAGS_AC, "AC" },
+	};
+	static char text[40];
+	size_t i, n = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < sizeof(flag) / sizeof(flag[0]); i++)
+		if ((a ^ b) & flag[i].bit)
+			n += snprintf(text + n, sizeof(text) - n, "%s%s", n ? " " : ": ",
+				      flag[i].name);
+	return text;
 }
 
 static void compare(struct world *w, const char *what)
@@ -112,13 +162,16 @@ static void compare(struct world *w, const char *what)
 
 	take(w, &seen);
 	for (i = 0; i < sizeof(want.regs) / 8; i++)
-		check(a[i] == b[i], "%s: register %u is %#llx instead of %#llx", what, i,
-		      (unsigned long long)b[i], (unsigned long long)a[i]);
+		check(a[i] == b[i], "%s%s: %s is %#llx instead of %#llx%s", what,
+		      w->smap ? ", SMAP is on" : "", register_name[i],
+		      (unsigned long long)b[i], (unsigned long long)a[i],
+		      i == offsetof(struct lg_trap_frame, eflags) / 8 ?
+		      flags_between(a[i], b[i]) : "");
 	if (!memcmp(want.ram, seen.ram, sizeof(want.ram)))
 		return;
 	for (i = 0; i < sizeof(want.ram); i++)
-		check(want.ram[i] == seen.ram[i], "%s: byte %#x is %02x instead of %02x", what, i,
-		      seen.ram[i], want.ram[i]);
+		check(want.ram[i] == seen.ram[i], "%s: byte %#x%s is %02x instead of %02x",
+		      what, i, place(i), seen.ram[i], want.ram[i]);
 }
 
 static void registers(struct world *w, bool user, u32 esp)

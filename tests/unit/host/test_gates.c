@@ -78,7 +78,8 @@ static void truth_table(void **state)
 			world_revive(w);
 			continue;
 		}
-		check(s == ENTERS, "vector %u type %u: %s", vector, type, w->lg.text);
+		check(s == ENTERS, "vector %u type %u, %spresent: %s", vector, type,
+		      present ? "" : "not ", w->lg.text);
 		check(gate->present == present, "vector %u: present", vector);
 		if (present)
 			check(gate->offset == offset && gate->type == type && gate->dpl == dpl,

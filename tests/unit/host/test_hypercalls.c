@@ -54,6 +54,12 @@ static void init_fills_in(void **state)
 			    !(b >= tsc_khz && b < tsc_khz + 4))
 				check(before[b] == after[b], "INIT wrote to byte %u", b);
 		assert_int_equal(w->lg.stats.hypercall_direct[LHCALL_LGUEST_INIT], 1);
+		check(w->lg.noirq_start == plan.noirq_start && w->lg.noirq_end == plan.noirq_end,
+		      "remembered for the no-interrupt range: %#x to %#x", w->lg.noirq_start,
+		      w->lg.noirq_end);
+		check(w->lg.kernel_address == plan.kernel_address &&
+		      w->lg.shared == plan.kernel_address >> 30,
+		      "lg_shadow_kernel_address was not told %#x", plan.kernel_address);
 		world_free(w);
 	}
 }
@@ -172,10 +178,44 @@ static void unknown_numbers(void **state)
 				w->lg.data->hcalls[0].number = numbers[i];
 				w->lg.data->hcall_status[0] = 0;
 			}
-			assert_int_equal(world_hypercall(w, in_ring ? 0 : numbers[i], junk(),
-							 junk(), junk(), junk()), DEAD);
+			check(world_hypercall(w, in_ring ? 0 : numbers[i], junk(), junk(), junk(),
+					      junk()) == DEAD, "hypercall %u%s%s: the Guest lives",
+			      numbers[i], numbers[i] == LHCALL_SET_PMD ? ", without PAE" : "",
+			      in_ring ? ", in the ring" : "");
 			snprintf(words, sizeof(words), "Bad hypercall %u", numbers[i]);
 			expect_dead(w, LG_HC_UNKNOWN, words);
+			world_free(w);
+		}
+	}
+}
+
+/* What else kills is decided elsewhere; a dead Guest is not to go on. */
+static void death_is_told(void **state)
+{
+	static const struct { u32 number, arg1, arg2; enum lg_reason reason; } fatal[] = {
+		{ LHCALL_LOAD_GDT_ENTRY, LGUEST_GDT_ENTRIES, 0, LG_SEG_GDT_INDEX },
+		{ LHCALL_LOAD_IDT_ENTRY, 256, 0, LG_TRAP_VECTOR },
+		{ LHCALL_SET_STACK, LGUEST_USER_DS, 0x9000, LG_TRAP_STACK_SS },
+		{ LHCALL_SET_PTE, 0, LG_RESERVED, LG_PT_SWITCHER },
+		{ LHCALL_SET_PGD, 0, 1024, LG_PT_PGD_INDEX },
+		{ LHCALL_LOAD_TLS, MEMORY, 0, LG_MEM_READ },
+	};
+	struct world *w;
+	u32 i, in_ring;
+
+	(void)state;
+	for (i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
+		for (in_ring = 0; in_ring < 2; in_ring++) {
+			w = fresh();
+			if (in_ring) {
+				w->lg.data->hcalls[0] = (struct hcall_args){ fatal[i].number,
+					fatal[i].arg1, fatal[i].arg2, 0, 0 };
+				w->lg.data->hcall_status[0] = 0;
+			}
+			check(world_hypercall(w, in_ring ? 0 : fatal[i].number, fatal[i].arg1,
+					      fatal[i].arg2, 0, 0) == DEAD,
+			      "hypercall %u: the Guest lives", fatal[i].number);
+			expect_dead(w, fatal[i].reason, "");
 			world_free(w);
 		}
 	}
@@ -198,9 +238,13 @@ static void junk_is_ignored(void **state)
 		assert_int_equal(world_hypercall(w, LHCALL_FLUSH_TLB, i & 1, junk(), junk(), junk()), ENTERS);
 		assert_int_equal(w->tolds, 0);
 		assert_int_equal(world_hypercall(w, LHCALL_SET_CLOCKEVENT, i, junk(), junk(), junk()), ENTERS);
-		assert_int_equal(w->timer, i);
+		check(w->timer == i, "SET_CLOCKEVENT(%u): lg_os_set_timer was told %u", i, w->timer);
 		assert_int_equal(world_hypercall(w, LHCALL_TS, i & 8, junk(), junk(), junk()), ENTERS);
-		assert_int_equal(w->ts, !!(i & 8));
+		check(w->ts == !!(i & 8), "TS(%u): lg_arch_set_ts left the real CR0.TS %s", i & 8,
+		      w->ts ? "set" : "clear");
+		check(w->lg.ts == !!(i & 8), "TS(%u): lg->ts is %u", i & 8, w->lg.ts);
+		check(world_hypercall(w, LHCALL_SET_PTE, 0x5000, 0x400000, 0x5063, junk()) == ENTERS,
+		      "SET_PTE without PAE, argument 4 is junk: %s", w->lg.text);
 		assert_int_equal(world_hypercall(w, LHCALL_NOTIFY, i + 1, junk(), junk(), junk()), ENTERS);
 		assert_int_equal(w->told[w->tolds - 1].what, TOLD_NOTIFY);
 		assert_int_equal(w->told[w->tolds - 1].a, i + 1);
@@ -210,6 +254,24 @@ static void junk_is_ignored(void **state)
 		assert_int_equal(world_enter(w), ENTERS);
 		w->lg.irqs = 0;
 	}
+	world_free(w);
+}
+
+/* The Guest asks although all that was raised is masked by now: it need not ask again. */
+static void asked_for_nothing(void **state)
+{
+	struct world *w = fresh();
+
+	(void)state;
+	lg_irq_raise(&w->lg, 3);
+	w->lg.data->irq_enabled = LGUEST_IF;
+	w->lg.data->irq_pending = LGUEST_IF;
+	w->lg.data->blocked_interrupts = 1u << 3;
+	check(world_hypercall(w, LHCALL_SEND_INTERRUPTS, 0, 0, 0, 0) == ENTERS, "%s", w->lg.text);
+	check(w->lg.data->irq_pending == 0,
+	      "SEND_INTERRUPTS, and nothing can be delivered: irq_pending is still %#x",
+	      w->lg.data->irq_pending);
+	check(w->lg.irqs == 1u << 3, "SEND_INTERRUPTS: raised was 0x8, and is %#x", w->lg.irqs);
 	world_free(w);
 }
 
@@ -224,7 +286,7 @@ static void notify(void **state)
 	for (i = 0; i < 5; i++)
 		assert_int_equal(world_hypercall(w, LHCALL_NOTIFY, values[i], 0, 0, 0), ENTERS);
 	assert_int_equal(world_hypercall(w, LHCALL_NOTIFY, 0, 0, 0, 0), ENTERS);
-	assert_int_equal(w->tolds, 5);
+	check(w->tolds == 5, "6 calls, one of them NOTIFY(0): %u were passed on, not 5", w->tolds);
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(w->told[i].what, TOLD_NOTIFY);
 		assert_int_equal(w->told[i].a, values[i]);
@@ -244,7 +306,9 @@ static void timer(void **state)
 	assert_int_equal(w->tolds, 6);
 	for (i = 0; i < 6; i++)
 		check(w->told[i].what == TOLD_TIMER && w->told[i].a == values[i], "timer %u", i);
-	assert_int_equal(w->lg.stats.scalar[LG_STAT_timer_armed], 4);
+	check(w->lg.stats.scalar[LG_STAT_timer_armed] == 4,
+	      "armed 4 times, cancelled twice: timer_armed counts %llu",
+	      (unsigned long long)w->lg.stats.scalar[LG_STAT_timer_armed]);
 	/* 0 cancels, but what has expired already stays (ABI.md 4). */
 	lg_irq_raise(&w->lg, 0);
 	world_hypercall(w, LHCALL_SET_CLOCKEVENT, 0, 0, 0, 0);
@@ -258,21 +322,24 @@ static void shutdown_strings(void **state)
 {
 	static const u32 gpas[] = { 0x5000, 0x5fff, 0x6f81, MEMORY - 128, 0 };
 	struct world *w;
-	u32 i, how, length;
+	static const u32 hows[] = { 1, 2, 0, 3, 0x80000002, 0xffffffff };
+	u32 i, h, how, length;
 	char text[200];
 
 	(void)state;
 	for (i = 0; i < 5; i++) {
-		for (how = 1; how < 3; how++) {
+		for (h = 0; h < sizeof(hows) / sizeof(hows[0]); h++) {
+			how = hows[h];
 			for (length = 0; length < 128; length += length < 120 ? 31 : 1) {
 				w = fresh();
 				memset(text, 'a' + length % 26, sizeof(text));
 				text[length] = '\0';
 				world_write(w, gpas[i], text, 128);
-				assert_int_equal(world_hypercall(w, LHCALL_SHUTDOWN, gpas[i], how, junk(),
-								 junk()), DEAD);
-				assert_int_equal(w->lg.over, how == 2 ? LG_RUN_RESTART :
-						 LG_RUN_POWEROFF);
+				check(world_hypercall(w, LHCALL_SHUTDOWN, gpas[i], how, junk(),
+						      junk()) == DEAD,
+				      "SHUTDOWN(%#x, %#x): the Guest lives", gpas[i], how);
+				check(w->lg.over == (how == 2 ? LG_RUN_RESTART : LG_RUN_POWEROFF),
+				      "SHUTDOWN(%#x, %#x): over is %u", gpas[i], how, w->lg.over);
 				assert_string_equal(w->lg.text, text);
 				assert_int_equal(w->kills, 0);
 				world_free(w);
@@ -289,7 +356,7 @@ static void shutdown_without_end(void **state)
 	(void)state;
 	memset(w->ram + 0x5fa0, 'x', 4096);
 	assert_int_equal(world_hypercall(w, LHCALL_SHUTDOWN, 0x5fa0, 1, 0, 0), DEAD);
-	assert_int_equal(strlen(w->lg.text), 127);
+	check(strlen(w->lg.text) == 127, "a farewell of %zu bytes", strlen(w->lg.text));
 	assert_int_equal(strspn(w->lg.text, "x"), 127);
 	world_free(w);
 }
@@ -328,18 +395,23 @@ static void set_stack(void **state)
 	(void)state;
 	for (ss = 0; ss < 512; ss++) {
 		if ((ss & 3) == 1) {
-			assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, ss, 0x8ff8, ss >> 3 & 1, junk()),
-					 ENTERS);
-			assert_int_equal(w->lg.pages->ss1, ss);
-			assert_int_equal(w->lg.pages->esp1, 0x8ff8);
+			check(world_hypercall(w, LHCALL_SET_STACK, ss, 0x8ff8, ss >> 3 & 1, junk()) ==
+			      ENTERS, "ss %#x: %s", ss, w->lg.text);
+			check(w->lg.pages->ss1 == ss && w->lg.pages->esp1 == 0x8ff8,
+			      "ss %#x esp 0x8ff8 became ss1 %#x esp1 %#x", ss, w->lg.pages->ss1,
+			      w->lg.pages->esp1);
+			check(w->lg.stack_pages == (ss >> 3 & 1), "%u pages became %u", ss >> 3 & 1,
+			      w->lg.stack_pages);
 		} else {
-			assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, ss, 0x8ff8, 0, junk()), DEAD);
+			check(world_hypercall(w, LHCALL_SET_STACK, ss, 0x8ff8, 0, junk()) == DEAD,
+			      "ss %#x, RPL %u: the Guest lives", ss, ss & 3);
 			expect_dead(w, LG_TRAP_STACK_SS, "bad stack segment");
 			world_revive(w);
 		}
 	}
 	for (pages = 3; pages; pages = pages * 5 + (pages >> 28)) {
-		assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, 0x69, 0x8ff8, pages, 0), DEAD);
+		check(world_hypercall(w, LHCALL_SET_STACK, 0x69, 0x8ff8, pages, 0) == DEAD,
+		      "%u pages: the Guest lives", pages);
 		expect_dead(w, LG_TRAP_STACK_PAGES, "bad stack pages");
 		world_revive(w);
 		if (pages > 0x10000000)
@@ -356,7 +428,9 @@ static void stack_beyond_memory(void **state)
 	struct world *w = fresh();
 
 	(void)state;
-	assert_int_equal(world_hypercall(w, LHCALL_SET_STACK, 0x69, MEMORY + 4096, 1, 0), DEAD);
+	check(world_hypercall(w, LHCALL_SET_STACK, 0x69, MEMORY + 4096, 1, 0) == DEAD,
+	      "a stack behind the end of memory: the Guest was entered all the same, so nobody "
+	      "tried to pin it");
 	expect_dead(w, LG_PT_PTE_FRAME, "bad page table entry");
 	world_free(w);
 	w = fresh();
@@ -504,8 +578,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(init_fills_in), TEST(init_leaves_the_ring), TEST(init_refused),
-		TEST(init_twice), TEST(before_init), TEST(unknown_numbers),
-		TEST(junk_is_ignored), TEST(notify), TEST(timer), TEST(shutdown_strings),
+		TEST(init_twice), TEST(before_init), TEST(unknown_numbers), TEST(death_is_told),
+		TEST(junk_is_ignored), TEST(asked_for_nothing), TEST(notify), TEST(timer), TEST(shutdown_strings),
 		TEST(shutdown_without_end), TEST(shutdown_unreadable), TEST(set_stack),
 		TEST(stack_beyond_memory), TEST(page_table_calls_refuse),
 		TEST(new_pgtable_anywhere), TEST(every_range), TEST(counts),

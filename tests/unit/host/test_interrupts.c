@@ -4,6 +4,8 @@
  * and the things that must never happen, each by itself.
  */
 #include <pthread.h>
+#include <signal.h>
+#include <ucontext.h>
 
 #include "world.h"
 
@@ -17,6 +19,9 @@ static struct world *fresh(void)
 		.kernel_address = 0xc0000000,
 		.noirq_start = NOIRQ_START, .noirq_end = NOIRQ_END });
 
+	/* The frame of the stack is there.  When it is not is a test of its own: `again`. */
+	check(world_hypercall(w, LHCALL_LOAD_TLS, 0x8000, 0, 0, 0) == ENTERS, "%s", w->lg.text);
+	world_forget(w);
 	lg_regs(&w->lg)->esp = 0x9000;
 	w->lg.data->blocked_interrupts = 0;
 	return w;
@@ -235,8 +240,11 @@ static void images_of_flags(void **state)
 		w->lg.data->irq_pending = 0;
 		lg_irq_raise(&w->lg, 5);
 		assert_int_equal(world_enter(w), ENTERS);
-		check((delivered(w) == 5) == images[i].on, "image %#x", images[i].image);
-		assert_int_equal(w->lg.data->irq_pending, images[i].on ? 0 : 0x200);
+		check((delivered(w) == 5) == images[i].on, "irq_enabled %#x: %sdelivered",
+		      images[i].image, images[i].on ? "not " : "");
+		check(w->lg.data->irq_pending == (images[i].on ? 0 : 0x200),
+		      "irq_enabled %#x: irq_pending is %#x instead of %#x", images[i].image,
+		      w->lg.data->irq_pending, images[i].on ? 0 : 0x200);
 	}
 	world_free(w);
 }
@@ -259,11 +267,14 @@ static void noirq_range(void **state)
 			lg_irq_raise(&w->lg, 3);
 			w->nudged = false;
 			assert_int_equal(world_enter(w), ENTERS);
-			check((delivered(w) == 3) == !inside, "eip %#x", eip);
+			check((delivered(w) == 3) == !inside, "eip %#x, range %#x to %#x: %sdelivered",
+			      eip, NOIRQ_START, NOIRQ_END, inside ? "" : "not ");
 			if (inside) {
-				assert_int_equal(w->lg.data->irq_pending, pending);
+				check(w->lg.data->irq_pending == pending,
+				      "eip %#x, in the range: irq_pending was %#x and is %#x", eip,
+				      pending, w->lg.data->irq_pending);
 				assert_int_equal(w->lg.data->irq_enabled, 0x200);
-				assert_true(w->nudged);
+				check(w->nudged, "eip %#x, in the range: no exit is forced", eip);
 			}
 		}
 	}
@@ -302,13 +313,16 @@ static void halt_sleeps_and_wakes(void **state)
 	assert_int_equal(world_hypercall(w, LHCALL_HALT, 0, 0, 0, 0), SLEEPS);
 	assert_int_equal(world_enter(w), SLEEPS);
 	lg_irq_raise(&w->lg, 2);		/* blocked: sleeps on */
-	assert_false(lg_irq_would_wake(&w->lg));
+	check(!lg_irq_would_wake(&w->lg), "2 is raised and masked: it would end a HALT");
 	assert_int_equal(world_enter(w), SLEEPS);
 	lg_irq_raise(&w->lg, 1);
-	assert_true(lg_irq_would_wake(&w->lg));
-	assert_int_equal(world_enter(w), ENTERS);
-	assert_int_equal(delivered(w), 1);
-	assert_int_equal(w->lg.data->irq_enabled, 0);	/* on for a moment, then the gate */
+	check(lg_irq_would_wake(&w->lg), "1 is raised and not masked, irq_enabled is 0 as in "
+	      "every HALT: it would not end it");
+	check(world_enter(w) == ENTERS, "1 is raised and not masked: the Guest sleeps on");
+	check(delivered(w) == 1, "woken by 1, and interrupt %d was delivered", delivered(w));
+	/* On for a moment, then the gate. */
+	check(w->lg.data->irq_enabled == 0, "after an interrupt gate irq_enabled is %#x",
+	      w->lg.data->irq_enabled);
 	/* The frame shows them on: HALT is "sti; hlt". */
 	check(world_get32(w, lg_regs(&w->lg)->esp + 8) & 0x200, "IF in the frame");
 
@@ -335,11 +349,12 @@ static void no_gate_yet(void **state)
 	w->lg.data->irq_enabled = 0x200;
 	lg_irq_raise(&w->lg, 0);
 	world_forget(w);
-	assert_int_equal(world_enter(w), ENTERS);
+	check(world_enter(w) == ENTERS, "0 has no gate, and the Guest is over: %s", w->lg.text);
 	assert_int_equal(delivered(w), -1);
-	assert_true(w->nudged);
+	check(w->nudged, "it waits for a gate, and no exit is forced");
 	gate(w, 0, 14, true);
-	assert_int_equal(delivered(w), 0);
+	check(delivered(w) == 0, "now there is a gate, and 0 is not delivered: raised is %#x",
+	      w->lg.irqs);
 	assert_int_equal(w->lg.irqs, 0);
 	world_free(w);
 }
@@ -360,9 +375,11 @@ static void one_by_one(void **state)
 		w->lg.data->irq_enabled = 0x200;
 		w->nudged = false;
 		assert_int_equal(world_enter(w), ENTERS);
-		assert_int_equal(delivered(w), irq);
-		check(w->nudged == (irq < 31), "after interrupt %u", irq);
-		check(w->lg.data->irq_pending == (irq < 31 ? 0x200 : 0), "after interrupt %u", irq);
+		check(delivered(w) == (int)irq, "interrupt %d instead of %u", delivered(w), irq);
+		check(w->nudged == (irq < 31), "after interrupt %u %s", irq, irq < 31 ?
+		      "more wait, and no exit is forced" : "none waits, and an exit is forced");
+		check(w->lg.data->irq_pending == (irq < 31 ? 0x200 : 0),
+		      "after interrupt %u irq_pending is %#x", irq, w->lg.data->irq_pending);
 	}
 	world_free(w);
 }
@@ -422,15 +439,17 @@ static void masked_meanwhile(void **state)
 	gate(w, 3, 14, true);
 	lg_irq_raise(&w->lg, 3);
 	assert_int_equal(world_enter(w), ENTERS);
-	assert_int_equal(w->lg.data->irq_pending, 0x200);
+	check(w->lg.data->irq_pending == 0x200, "3 waits for irq_enabled: irq_pending is %#x",
+	      w->lg.data->irq_pending);
 	w->lg.data->blocked_interrupts = 8;
 	w->lg.data->irq_enabled = 0x200;
 	assert_int_equal(world_hypercall(w, LHCALL_SEND_INTERRUPTS, 0, 0, 0, 0), ENTERS);
-	assert_int_equal(w->lg.data->irq_pending, 0);
-	assert_int_equal(w->lg.irqs, 8);
+	check(w->lg.data->irq_pending == 0, "3 is masked since: irq_pending is %#x",
+	      w->lg.data->irq_pending);
+	check(w->lg.irqs == 8, "3 is masked since: raised is %#x instead of 0x8", w->lg.irqs);
 	w->lg.data->blocked_interrupts = 0;
 	assert_int_equal(world_enter(w), ENTERS);
-	assert_int_equal(delivered(w), 3);
+	check(delivered(w) == 3, "3 is masked no more: interrupt %d was delivered", delivered(w));
 	world_free(w);
 }
 
@@ -450,6 +469,96 @@ static void again(void **state)
 	assert_int_equal(delivered(w), 4);
 	assert_int_equal(lg_regs(&w->lg)->esp, 0xb008 - 12);
 	assert_int_equal(w->lg.stats.scalar[LG_STAT_irq_delivered], 1);
+	world_free(w);
+}
+
+/* A raise by another CPU may fall between any two instructions, and into any that reads and
+ * writes and is not locked.  So we go step by step, and look which one changes lg->irqs. */
+static struct {
+	const u32 *irqs;
+	u32 before;
+	const u8 *at;			/* the instruction that this step executed */
+	u32 changes, torn;
+} stepped;
+
+static void one_step(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *user = context;
+	u32 now = __atomic_load_n(stepped.irqs, __ATOMIC_RELAXED);
+
+	(void)signal;
+	(void)info;
+	if (now != stepped.before) {
+		stepped.before = now;
+		stepped.changes++;
+		if (stepped.at && stepped.at[0] != 0xf0)	/* LOCK */
+			stepped.torn++;
+	}
+	stepped.at = (const u8 *)user->uc_mcontext.gregs[REG_RIP];
+}
+
+static void step_by_step(bool on)
+{
+	unsigned long long flags = __builtin_ia32_readeflags_u64();
+
+	__builtin_ia32_writeeflags_u64(on ? flags | LG_EFLAGS_TF :
+				       flags & ~(unsigned long long)LG_EFLAGS_TF);
+}
+
+static void cleared_in_one_step(void **state)
+{
+	struct sigaction action = { .sa_sigaction = one_step, .sa_flags = SA_SIGINFO };
+	struct world *w = fresh();
+	enum state s;
+
+	(void)state;
+	gate(w, 4, 14, true);
+	gate(w, 9, 14, true);
+	lg_irq_raise(&w->lg, 4);
+	lg_irq_raise(&w->lg, 9);
+	w->lg.data->irq_enabled = 0x200;
+	stepped.irqs = &w->lg.irqs;
+	stepped.before = w->lg.irqs;
+	assert_int_equal(sigaction(SIGTRAP, &action, NULL), 0);
+	step_by_step(true);
+	s = world_enter(w);
+	step_by_step(false);
+	check(s == ENTERS && delivered(w) == 4, "interrupt %d instead of 4: %s", delivered(w),
+	      w->lg.text);
+	check(stepped.changes == 1 && w->lg.irqs == 1u << 9,
+	      "delivered 4 of 0x210: raised is %#x, after %u changes", w->lg.irqs,
+	      stepped.changes);
+	check(!stepped.torn, "lg->irqs was written by an instruction that is not atomic: what "
+	      "another CPU raises in that moment is lost");
+	world_free(w);
+}
+
+/* irq_at_once counts those that were delivered at the first look: irqs_seen remembers. */
+static void seen_before(void **state)
+{
+	static const struct { bool waits; u32 at_once; } turn[] = {
+		{ true, 0 }, { false, 1 }, { true, 1 }, { false, 2 }, { false, 3 },
+	};
+	struct world *w = fresh();
+	u32 i, at_once;
+
+	(void)state;
+	gate(w, 6, 14, true);
+	for (i = 0; i < sizeof(turn) / sizeof(turn[0]); i++) {
+		guest_at(w, 0x7000);
+		lg_irq_raise(&w->lg, 6);
+		if (turn[i].waits) {
+			w->lg.data->irq_enabled = 0;
+			assert_int_equal(world_enter(w), ENTERS);
+		}
+		w->lg.data->irq_enabled = 0x200;
+		assert_int_equal(world_enter(w), ENTERS);
+		check(delivered(w) == 6, "turn %u: interrupt %d instead of 6", i, delivered(w));
+		at_once = w->lg.stats.scalar[LG_STAT_irq_at_once];
+		check(at_once == turn[i].at_once, "interrupt 6, delivered at the %s look: "
+		      "irq_at_once is %u instead of %u", turn[i].waits ? "second" : "first",
+		      at_once, turn[i].at_once);
+	}
 	world_free(w);
 }
 
@@ -504,7 +613,8 @@ int main(void)
 		TEST(random_guests), TEST(images_of_flags), TEST(noirq_range),
 		TEST(noirq_range_was_copied), TEST(two_raises_are_one),
 		TEST(halt_sleeps_and_wakes), TEST(no_gate_yet), TEST(one_by_one),
-		TEST(before_init), TEST(masked_meanwhile), TEST(again), TEST(another_thread),
+		TEST(before_init), TEST(masked_meanwhile), TEST(again), TEST(cleared_in_one_step),
+		TEST(seen_before), TEST(another_thread),
 	};
 
 	return cmocka_run_group_tests_name("interrupts", tests, NULL, NULL);

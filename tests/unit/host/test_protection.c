@@ -304,10 +304,14 @@ static void software_interrupt_again(void **state)
 	regs->eip = CODE - 1;
 	s.w->again = 0;
 	assert_int_equal(world_trap(s.w, 13, 11 * 8 + 2), ENTERS);
-	assert_true(s.w->again >= 3);
-	assert_int_equal(regs->eip, 0x208000);
-	assert_int_equal(stacked(&s, 0), CODE + 1);
-	assert_int_equal(s.w->lg.stats.reflected[11], 1);
+	check(s.w->again >= 3, "code and stack were not there, and LG_AGAIN came only %u times",
+	      s.w->again);
+	check(regs->eip == 0x208000, "int 11, the gate is open to ring 3: the Guest is at %#x, %s",
+	      (u32)regs->eip, regs->eip == 0x10d000 ? "its #GP handler" : "not in its handler");
+	check(stacked(&s, 0) == CODE + 1, "int 11 at %#x: the eip in the frame is %#x, not behind it",
+	      CODE - 1, stacked(&s, 0));
+	check(s.w->lg.stats.reflected[11] == 1, "int 11 was delivered once: stats.reflected[11] is "
+	      "%llu", (unsigned long long)s.w->lg.stats.reflected[11]);
 	world_free(s.w);
 }
 

@@ -43,12 +43,39 @@ static void harmless(u64 asked, u64 given)
 	      (unsigned long long)asked, (unsigned long long)given);
 }
 
+/* In words, for those who do not read descriptors yet. */
+static const char *kind(u64 d)
+{
+	return !(d >> 44 & 1) ? "system" : d >> 43 & 1 ? "code" : d >> 41 & 1 ? "writable data" :
+	       "read-only data";
+}
+
+static const char *parts_of(u64 bits)
+{
+	static const struct { u64 mask; const char *name; } part[] = {
+		{ 1ull << 40, "accessed" }, { 7ull << 41, "type" }, { 1ull << 44, "S" },
+		{ 3ull << 45, "DPL" }, { 1ull << 47, "P" }, { 1ull << 52, "AVL" },
+		{ 1ull << 53, "L" }, { 1ull << 54, "D/B" }, { 1ull << 55, "G" },
+		{ 0xff0f00ffffffffffull, "base or limit" },
+	};
+	static char text[100];
+	size_t i, n = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		if (bits & part[i].mask)
+			n += snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
+				      part[i].name);
+	return text;
+}
+
 static void one(u64 d)
 {
 	u64 got = lg_sanitise_descriptor(d);
 
-	check(got == oracle(d), "%016llx became %016llx instead of %016llx",
-	      (unsigned long long)d, (unsigned long long)got, (unsigned long long)oracle(d));
+	check(got == oracle(d), "%s, DPL %u: %016llx became %016llx instead of %016llx; wrong: %s",
+	      kind(d), (u32)(d >> 45) & 3, (unsigned long long)d, (unsigned long long)got,
+	      (unsigned long long)oracle(d), parts_of(got ^ oracle(d)));
 	harmless(d, got);
 	check(lg_sanitise_descriptor(got) == got, "%016llx: a second wash changes it",
 	      (unsigned long long)d);

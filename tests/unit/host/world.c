@@ -329,7 +329,15 @@ static void came_back(struct world *w, enum lg_result r)
 			w->on_again(w);
 	}
 	if (w->lg.over)
-		check(r == LG_OUT, "the Guest is over (%s), and the result is %u", w->lg.text, r);
+		check(r == LG_OUT, "the Guest is over (%s), and the result is %s, not LG_OUT",
+		      w->lg.text, r == LG_RESUME ? "LG_RESUME" : "LG_AGAIN");
+}
+
+/* What LG_OUT from an exit may mean; a HALT is lg_before_entry's. */
+static bool wants_the_loop(struct lguest *lg)
+{
+	return lg->over || lg->want == LG_WANT_NOTIFY || (lg->smap && lg->smap_off) ||
+	       (lg->smep && lg->smep_off);
 }
 
 static enum state run(struct world *w, bool unfinished)
@@ -357,9 +365,11 @@ static enum state run(struct world *w, bool unfinished)
 				      "half a path of tables was made");
 			unfinished = r == LG_AGAIN;
 			if (r == LG_OUT)
-				check(lg->over || lg->want == LG_WANT_NOTIFY ||
-				      (lg->smap && lg->smap_off) || (lg->smep && lg->smep_off),
-				      "LG_OUT from an exit, and nothing is wanted");
+				check(wants_the_loop(lg), "vector %u%s was answered with LG_OUT, and "
+				      "the loop finds nothing to do: no death, no NOTIFY",
+				      (u32)lg_regs(lg)->trapno,
+				      lg_regs(lg)->trapno == LGUEST_TRAP_ENTRY ?
+				      " (a hypercall)" : "");
 			if (r != LG_RESUME)
 				continue;
 		}
