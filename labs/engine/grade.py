@@ -298,6 +298,8 @@ def screen(report, units_only=False):
             print("\n       %s" % l.test.test)
             print("         expected  %s" % l.test.expect)
             print("         seen      %s" % why)
+            if l.verdict.warning:
+                print("         gcc warns %s" % l.verdict.warning)
             if l.log_file:
                 print("         log       %s" % l.log_file)
             if l.verdict.word != ERROR and compiles:

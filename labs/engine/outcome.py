@@ -9,6 +9,7 @@ class Verdict:
         self.word = word        # one of the five
         self.why = why          # what was seen, in a line
         self.log = log
+        self.warning = ""       # the compiler's first, about the student's lines
         self.metrics = {}       # {name: number}: for the leaderboard
 
 

@@ -377,6 +377,9 @@ def try_exercise(exercise, tree, text, seed, tests=None, keep=False):
                 for name in products_of(program):
                     shutil.copy(os.path.join(scratch.path, name), own.path, follow_symlinks=False)
                 verdicts.update(run_program(program, mine, own, seed))
+        warning = compiler_warns(built.output, exercise, tree, text)
+        for t in tests:
+            verdicts[t.test].warning = warning
     return verdicts
 
 
@@ -393,7 +396,7 @@ def build_programs(programs, script, scratch, keep, sections):
     script = "\n".join(script)
     products = [n for p in programs for n in products_of(p)]
     kept = keep and os.path.join(BUILD, "labs", "programs", hash_of(scratch.path, script))
-    if kept and os.path.isdir(kept):
+    if kept and os.path.exists(os.path.join(kept, "compiler.txt")):
         os.utime(kept)
         for name in os.listdir(scratch.path):
             if name != "tmp":
@@ -401,14 +404,14 @@ def build_programs(programs, script, scratch, keep, sections):
                 (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
         for name in products:
             shutil.copy(os.path.join(kept, name), scratch.path)
-        return sandbox.Ended(0, "", "", 0)
+        return sandbox.Ended(0, read_text(os.path.join(kept, "compiler.txt")), "", 0)
     built = sandbox.run(["sh", "-c", script], scratch, patience=120)
     if built.status == 0 and not built.why:
         early = runs_early(scratch.path, sections)
         if early:
             return sandbox.Ended(1, early, "", built.seconds)
     if kept and built.status == 0 and not built.why:
-        keep_programs(kept, [os.path.join(scratch.path, n) for n in products])
+        keep_programs(kept, [os.path.join(scratch.path, n) for n in products], built.output)
     return built
 
 
@@ -472,7 +475,7 @@ def hash_of(folder, script):
     return digest.hexdigest()[:32]
 
 
-def keep_programs(kept, paths):
+def keep_programs(kept, paths, said=""):
     """They come out of the sandbox: files are taken, and not what else may have those names."""
     if not all(os.path.exists(p) and stat.S_ISREG(os.lstat(p).st_mode) for p in paths):
         return
@@ -488,6 +491,8 @@ def keep_programs(kept, paths):
     fresh = tempfile.mkdtemp(prefix="new-", dir=place)
     for path in paths:
         shutil.copy(path, fresh, follow_symlinks=False)
+    with open(os.path.join(fresh, "compiler.txt"), "w", encoding="utf-8") as f:
+        f.write(said)
     try:
         os.rename(fresh, kept)
     except OSError:                     # it is there by now
@@ -519,6 +524,16 @@ def compiler_says(output):
     for line in output.splitlines():
         if re.search(r"[Ee]rror:|undefined reference|multiple definition", line):
             return "does not compile: " + line.strip()
+    return ""
+
+
+def compiler_warns(output, exercise, tree, text):
+    """The first warning about the student's lines: `ss & 3 != 1` compiles."""
+    begin = tree.regions[exercise.id].begin
+    for line in output.splitlines():
+        m = re.match(r"%s:(\d+):(?:\d+:)? warning: (.*)" % re.escape(exercise.file), line)
+        if m and begin < int(m.group(1)) <= begin + text.count("\n"):
+            return "%s:%s: %s" % (exercise.file, m.group(1), m.group(2))
     return ""
 
 

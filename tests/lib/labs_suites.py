@@ -206,7 +206,28 @@ def labs_messages(wanted):
         results.append(check("%s/%s" % (prefix, name), v.word == FAIL and expect in v.why and all(
             q.strip() == code for q in quoted), "%s (%s; quoted: %s), expected FAIL (%s)"
             % (v.word, v.why, quoted, expect), v.log))
-    return results + labs_words()
+    return results + labs_warnings() + labs_words()
+
+
+def labs_warnings():
+    """What compiles, and is not what was meant: gcc's warning is shown, also the next time."""
+    from engine import unit
+    from engine.tree import Tree
+    tree, results = Tree(), []
+    e = tree.exercises["7.4"]
+    tests = [t for t in e.tests if t.test == "host/hypercalls/set_stack"]
+    unit.prepare(e.lab, tree)
+    good = tree.mine(e)
+    bad = good.replace("(ss & 3) != 1", "ss & 3 != 1")
+    line = tree.regions[e.id].begin + bad[:bad.find("ss & 3")].count("\n") + 1
+    expect = "host/traps.c:%d: suggest parentheses around comparison" % line
+    for name, text, keep, right in (("compiled", bad, True, expect), ("kept", bad, True, expect),
+                                    ("none about the reference", good, False, "")):
+        v = unit.try_exercise(e, tree, text, 1, tests, keep=keep)[tests[0].test]
+        results.append(check("labs/messages/gcc's warning, %s" % name, v.warning.startswith(right)
+                             and bool(v.warning) == bool(right) and (v.word == PASS) == (not right),
+                             "%s, warning '%s', expected '%s'" % (v.word, v.warning, right)))
+    return results
 
 
 def labs_words():
