@@ -53,6 +53,12 @@ def step_of(lab, step):
     return lab.exercise(ident).id
 
 
+def warn_outside(lab, tree):
+    for place in tree.changed_outside(lab):
+        print("labs: %s: changed outside of the regions. The grader takes only what stands between "
+              "the LAB lines; helpers of yours belong there, too" % place)
+
+
 def do_grade(o):
     numbers = [o.lab] if o.lab is not None else [l.lab for l in labs.load_all()]
     hidden = getattr(o, "hidden", False)
@@ -69,6 +75,7 @@ def do_grade(o):
             with open(base + ".tap", "w", encoding="utf-8") as f:
                 f.write(report.tap())
         grading.screen(report, units)
+        warn_outside(lab, tree)
         total, most = total + report.score, most + lab.points
         bad = [l for l in report.lines if l.verdict.word not in ("PASS", "SKIP")]
         status = 1 if bad else status
@@ -128,6 +135,7 @@ def do_submit(o):
         good, len(tried), "; not begun: %s" % ", ".join(not_begun) if not_begun else ""))
     open_ones = [q["id"] for q in (lab.questions or {}).get("ask", []) if not answers.get(q["id"])]
     sheet = "labs/lab%d/answers.txt" % lab.lab
+    warn_outside(lab, tree)
     if open_ones:
         print("questions not answered: %s (%s)" % (", ".join(open_ones), sheet if sheet in names
               else "%s is missing: git checkout %s" % (sheet, sheet)))

@@ -14,6 +14,7 @@ import tempfile
 
 from . import markers, questions, redteam, reference
 from .labs import TOP, LabError, load_all, read_text
+from .tree import Tree
 
 
 def tracked(top):
@@ -74,6 +75,10 @@ def make(tree, dest, first, seed, prove=True, say=print, hosts=True):
     reference.make(tree, open_ones, os.path.join(dest, "labs", "reference"))
     say("the reference is in labs/reference, as objects for Linux %s" % json.loads(read_text(
         os.path.join(dest, "labs", "reference", "index.json")))["release"])
+    made = Tree(dest)
+    with open(os.path.join(dest, "labs", "reference", "frames.json"), "w", encoding="utf-8") as f:
+        json.dump({p: made.frame(p) for p in sorted({r.path for r in made.regions.values()})}, f)
+        f.write("\n")
     if hosts:
         redteam.hand_out(open_ones, dest)
     repository(dest)

@@ -91,6 +91,14 @@ def parse(text, path, known=None):
     return found
 
 
+def outside(text, path):
+    """[(number, line)] of all that is in no region, without the markers."""
+    inside = set()
+    for region in parse(text, path):
+        inside.update(range(region.begin, region.end + 1))
+    return [(n, line.rstrip()) for n, line in enumerate(text.splitlines(), 1) if n not in inside]
+
+
 def splice(text, path, replacements, sync=False):
     """
     The text with the regions of `replacements` ({exercise: text}) replaced.  sync: what comes

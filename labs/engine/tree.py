@@ -9,6 +9,7 @@ then replaced by a declaration, and the object is linked.  Nobody can read an ob
 has no line numbers, no names of variables, only code.  (The Switcher's: switcher.py.)
 """
 
+import hashlib
 import json
 import os
 import re
@@ -98,6 +99,29 @@ class Tree:
     def mine(self, exercise):
         """What stands in this tree's region."""
         return self.regions[exercise.id].text
+
+    def frame(self, path):
+        """A few letters for each line outside of the regions, to know them again."""
+        return [hashlib.sha256(line.encode()).hexdigest()[:6]
+                for _, line in markers.outside(self.text(path), path)]
+
+    def changed_outside(self, lab):
+        """In a handout: ["file:line"], the first change in each file that no grader will see."""
+        try:
+            frames = json.loads(read_text(os.path.join(self.top, "labs", "reference",
+                                                       "frames.json")))
+        except (OSError, ValueError):
+            return []
+        found = []
+        for path in sorted({self.regions[e.id].path for e in lab.exercises}):
+            now, then = self.frame(path), frames.get(path)
+            if then is None or now == then:
+                continue
+            same = next((k for k, (a, b) in enumerate(zip(now, then)) if a != b),
+                        min(len(now), len(then)))
+            numbers = [n for n, _ in markers.outside(self.text(path), path)]
+            found.append("%s:%d" % (path, numbers[min(same, len(numbers) - 1)] if numbers else 1))
+        return found
 
     def untouched(self, exercise, text):
         return markers.same_code(text, exercise.stub())

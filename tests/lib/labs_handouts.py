@@ -71,8 +71,27 @@ def labs_handout(wanted):
         results.append(check(prefix + "/what is solved passes, linked with the reference",
                              good == 4 and "make hint 6.4-nul" in text,
                              "%d passed: %s" % (good, text[-300:])))
+        results += labs_outside(dest, path, check6)
         results += labs_handout_builds(dest, folder, env)
         results += labs_submission(dest, folder, env)
+    return results
+
+
+def labs_outside(dest, path, check6):
+    """A helper beside its region works here, and not where it is graded: that is said."""
+    prefix, results = "labs/handout", []
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    outside = "changed outside of the regions"
+    results.append(check(prefix + "/nothing is changed outside", outside not in check6()[2], ""))
+    at = text[:text.index("/* LAB 6.4 BEGIN")].count("\n") + 1
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace("/* LAB 6.4 BEGIN", "static int mine;\n/* LAB 6.4 BEGIN", 1))
+    said = check6()[2]
+    results.append(check(prefix + "/what is changed outside is said",
+                         "labs: host/hypercalls.c:%d: %s" % (at, outside) in said, said[-300:]))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
     return results
 
 
