@@ -13,13 +13,14 @@ def ask(seed):
     access = r.choice([0x92, 0x9a, 0xd2, 0xda])
     high = access << 8 | 0x00400000 | base
     washed = (access + 0x20) | 1
+    again, times = r.choice([0, 6, 11, 13]), r.randrange(2, 12)
     return [
         ("7.a", """
 SET_STACK said esp = %#x. A program in ring 3 traps with vector %d, and the handler, before
-it returns, traps again with vector 6 when its esp is %#x. How far below %#x is esp at the
-first instruction of the first handler, in bytes? Add how far it is below %#x at the first
-instruction of the second.
-""" % (esp1, vector, esp, esp1, esp), 24 + 12),
+it returns, traps again with vector %d when its esp is %#x. How far below %#x is esp at the
+first instruction of the first handler, in bytes? Add %d times how far it is below %#x at the
+first instruction of the second.
+""" % (esp1, vector, again, esp, esp1, times, esp), 24 + times * (16 if again > 6 else 12)),
         ("7.b", """
 A Guest loads a GDT entry: low word %#010x, high word %#010x. What is the high word that the CPU
 sees, in hexadecimal?

@@ -51,10 +51,27 @@ def fixed_numbers(tree):
     return found
 
 
+def answers_alike():
+    """(question, how many of all pairs of seeds have one answer): what a friend's is worth."""
+    from engine import labs, questions
+    seeds = ["seed%d" % k for k in range(60)]
+    for lab in labs.load_all():
+        module, found = questions.maker(lab), {}
+        for asked in [module.ask(s) for s in seeds] if module else []:
+            for ident, _, answer in asked:
+                found.setdefault(ident, []).append(str(answer))
+        for ident, answers in found.items():
+            pairs = sum(answers.count(a) - 1 for a in answers)
+            yield ident, pairs / (len(seeds) * (len(seeds) - 1))
+
+
 def labs_seeds(wanted):
     """A seed changes the numbers everywhere; the seed 1 changes nothing; who copies, fails."""
     from engine import labs, parameters, sandbox, variant
     results, prefix, seen = [], "labs/seeds", []
+    results += [check("%s/the answers of two, %s" % (prefix, ident), alike < 0.25, "in %d of 100 "
+                      "pairs of seeds they are the same; expected less than 25" % (100 * alike))
+                for ident, alike in answers_alike()]
     results.append(check(prefix + "/none is the ABI", not variant.needed("1") and
                          not variant.needed(None) and variant.needed("anna"),
                          "the seed 1 wants another tree"))
