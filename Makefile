@@ -32,7 +32,11 @@ export BUILD HOST_KERNEL KERNEL KDIR CPU SMP ICOUNT SOURCES BASE
 # Passed on to tests/run and tests/bench:  make test ARGS="--only switcher"
 ARGS ?=
 # The kernels that a full test run goes through.
-TEST_KERNELS ?= $(shell tools/nested kernel tested 2>/dev/null)
+ifndef TEST_KERNELS
+TEST_KERNELS := $(shell tools/nested kernel tested 2>/dev/null)
+endif
+# ... and the one that most single tests want, whatever `make run` takes.
+FIRST := $(addprefix host-for-,$(firstword $(TEST_KERNELS)))
 
 PARTS := Preparation Guest Drivers Launcher Host Switcher Mastery
 LABS := $(foreach n,0 1 2 3 4 5 6 7 8 9 10 11,lab$(n))
@@ -109,7 +113,7 @@ inmates: ready
 test: host placed inmates $(TEST_KERNELS:%=host-for-%)
 	@tests/run $(ARGS)
 
-test-quick: host placed inmates
+test-quick: host placed inmates $(FIRST)
 	@tests/run --quick $(ARGS)
 
 # The newest kernel that Debian has, compiled by the compiler that it wants: P:380.
@@ -119,15 +123,15 @@ test-sid: ready placed inmates
 	@HOST_KERNEL=sid KERNEL= KDIR= tests/run --quick --kernel sid $(ARGS)
 
 # All paths of the Host, and how often each was taken; an empty cell fails.
-coverage: host placed inmates
+coverage: host placed inmates $(FIRST)
 	@tests/coverage $(ARGS)
 
 # The viewer in a browser without a screen.  Chromium is too large to be installed for
 # this alone: without it, the test says what to install, and is skipped.
-test-view: host placed inmates
+test-view: host placed inmates $(FIRST)
 	@tests/run $(ARGS) view
 
-bench: host placed inmates
+bench: host placed inmates $(FIRST)
 	@tests/bench $(ARGS)
 	@tests/bench-disk
 
@@ -170,7 +174,7 @@ linux: ready
 	@mkdir -p $(BUILD)
 	+@$(LOCK) $(MAKE) -C linux BUILD=$(BUILD)
 
-test-linux: linux host placed inmates
+test-linux: linux host placed inmates $(FIRST)
 	@tests/run $(ARGS) linux/
 
 # -- see it run -----------------------------------------------------------------

@@ -53,7 +53,7 @@ def broken_host(folder, mistakes):
             raise Broken("%s: %r occurs %d times" % (path, before, text.count(before)))
         with open(os.path.join(folder, path), "w", encoding="utf-8") as f:
             f.write(text.replace(before, after))
-    kdir = machine.run([machine.NESTED, "kernel", "path", "--kdir", "6.1"], 30)[1].strip()
+    kdir = machine.run([machine.NESTED, "kernel", "path", "--kdir", machine.there("6.1")], 30)[1].strip()
     status, text = machine.run(["make", "-s", "-C", os.path.join(folder, "host"), "KDIR=" + kdir,
                                 "BUILD=" + os.path.join(folder, "build")], 200)
     found = [os.path.join(where, "lg.ko") for where, _, names in
@@ -109,7 +109,8 @@ HEADS = (
 
 def words(wanted):
     """Without a machine: each kind of report, and what is none."""
-    release = machine.run([machine.NESTED, "kernel", "path", "--release", "6.1"], 30)[1].strip()
+    release = machine.run([machine.NESTED, "kernel", "path", "--release", machine.there("6.1")],
+                          30)[1].strip()
     module = need(os.path.join(BUILD, "host", release, "lg.ko"), "make host")
     results = []
     for head, rip, expected in HEADS:
@@ -143,7 +144,7 @@ def falls(wanted):
         status, text = machine.run(
             [os.path.join(BUILD, "launcher", "launcher"), "--timeout=20", "--death=" + death,
              os.path.join(BUILD, "inmates", NULL[4] + ".elf")], 120,
-            env=dict(os.environ, BUILD=build, LG_HOME=TOP, HOST_KERNEL="6.1"), cwd=folder)
+            env=dict(os.environ, BUILD=build, LG_HOME=TOP, HOST_KERNEL=machine.there("6.1")), cwd=folder)
         sentence = ("the Host crashed: a NULL pointer was followed, to address 0x18, in %s(), %s "
                     "(lab %s, exercise %s)" % (NULL[3], line, lab, exercise))
         results.append(check("oops/capsule/status", status == 33, "status %d" % status, text))
@@ -218,8 +219,8 @@ def loops(wanted):
 
 def run_until_stuck(mistake, smp, module):
     """-> what tools/nested says when it is told to end."""
-    words = [machine.NESTED, "exec", "--kernel", "6.1", "--smp", str(smp), "--timeout", "100",
-             "--module", module, "--file", os.path.join(BUILD, "inmates", mistake[4] + ".elf"),
+    words = [machine.NESTED, "exec", "--kernel", machine.there("6.1"), "--smp", str(smp),
+             "--timeout", "100", "--module", module, "--file", os.path.join(BUILD, "inmates", mistake[4] + ".elf"),
              "--", "sh", "-c", "echo now; launcher /root/%s.elf 256" % mistake[4]]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, start_new_session=True, cwd=TOP)

@@ -482,6 +482,7 @@ int host_again(struct complaint *c)
 
 int host_create(const struct guest_memory *m, uint32_t first, unsigned flags, struct complaint *c)
 {
+	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 	sigset_t all, old;
 	pthread_t thread;
 
@@ -493,8 +494,10 @@ int host_create(const struct guest_memory *m, uint32_t first, unsigned flags, st
 	sem_init(&handled, 0, 0);
 	for (unsigned i = 0; i < LGUEST_IRQS; i++)
 		sem_init(&interrupted[i], 0, 0);
+	/* As in the Launcher's own threads: what a bug raises, is not blocked. */
 	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);	/* as in the Launcher's own threads */
+	for (unsigned i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		sigdelset(&all, deadly[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_create(&thread, NULL, guest, NULL);
 	pthread_detach(thread);
