@@ -58,7 +58,7 @@ static void input_interrupt(unsigned int irq)
 
 /* Text goes out by way of page, a page at a time, and is out when this returns.  From
  * whoever: a process, or an interrupt handler that echoes a key; so interrupts stay off
- * until the page is back. */
+ * from before the first page is filled until the last one is back. */
 /* LAB 3.5 BEGIN: what we print */
 static void give_out(struct virtqueue *vq, u8 *page, const char *text, u32 length)
 {

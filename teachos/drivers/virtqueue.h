@@ -36,7 +36,7 @@ bool virtqueue_add(struct virtqueue *vq, const struct virtqueue_part *parts, u32
 /* Tells the device, unless it said that it watches by itself. */
 void virtqueue_kick(struct virtqueue *vq);
 /* Takes back a chain that the device is done with: its token; NULL: none.
- * *written: bytes that the device put into it. */
+ * *written: bytes that the device put into it (there must be room for the answer). */
 void *virtqueue_get(struct virtqueue *vq, u32 *written);
 /*:*/
 

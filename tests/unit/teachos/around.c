@@ -50,6 +50,11 @@ void raise_irq(u32 irq)
 	deliver();
 }
 
+void irq_is_on_its_way(u32 irq)
+{
+	waiting |= 1u << irq;
+}
+
 static void turn_on(void)
 {
 	irqs_on = true;
@@ -58,6 +63,7 @@ static void turn_on(void)
 
 static void turn_off(void)
 {
+	deliver();		/* what came at the last moment */
 	irqs_on = false;
 }
 

@@ -25,6 +25,8 @@ int around_over(void **state);
 /* Interrupts.  raise() calls the handler that was asked for, or waits until they are on. */
 extern bool irqs_on;
 void raise_irq(u32 irq);
+/* It comes at the worst moment: just before they are turned off. */
+void irq_is_on_its_way(u32 irq);
 #define IRQ_OF_QUEUE(n) (5 + (n))
 
 /* Whoever sleeps lets the machine go on: this is called, with interrupts on, until somebody

@@ -11,6 +11,7 @@ static char paper[65536];		/* what was printed */
 static u32 printed;
 static u32 polls, patience;		/* the printer needs so many looks at its tray */
 static u32 pages, most;			/* so many it got; so many is enough */
+static bool rings;			/* with its next page it raises an interrupt */
 
 /* Prints the oldest page that it has, as it is by now. */
 static void print_one(void)
@@ -46,6 +47,9 @@ static void slow_printer(struct device *d, u32 offset)
 	polls = 0;
 	pages++;
 	print_one();
+	if (rings)
+		raise_irq(IRQ_OF_QUEUE(1));
+	rings = false;
 }
 
 static int set_up(void **state)
@@ -55,6 +59,7 @@ static int set_up(void **state)
 	(void)state;
 	around_begin(2, NUM);
 	printed = polls = pages = 0;
+	rings = false;
 	patience = 3;
 	if (!console_driver.probe(&dev))
 		broken("probe() says that this console can't be used");
@@ -161,6 +166,46 @@ static void from_a_handler(void **state)
 		broken("a handler printed 'echo', and it did not come out");
 }
 
+static void echo(unsigned int irq)
+{
+	(void)irq;
+	console("echo", 4);
+}
+
+/* A handler that prints comes at the worst moments: just before interrupts are off, and
+ * between two pages. */
+static void an_interrupt(void **state)
+{
+	static const char line[] = "a line, and no more\n";
+	const u32 length = sizeof(line) - 1;
+	char *text = some_text(PAGE + 10);
+
+	(void)state;
+	irq_request(IRQ_OF_QUEUE(1), echo);
+	most = 2;
+	out->kicks = pages = 0;
+	device_watch(out);
+	irq_is_on_its_way(IRQ_OF_QUEUE(1));
+	console(line, length);
+	device_watch_no_more();
+	if (printed != length + 4 || memcmp(paper, "echo", 4) || memcmp(paper + 4, line, length))
+		broken("a handler printed 'echo' at the last moment before interrupts were off, and what "
+		       "came out is '%.*s'; expected 'echo', and the whole line", (int)printed, paper);
+	most = 3;
+	out->kicks = pages = printed = 0;
+	rings = true;
+	device_watch(out);
+	console(text, PAGE + 10);
+	device_watch_no_more();
+	if (printed != PAGE + 14 || memcmp(paper, text, PAGE))
+		broken("an interrupt came while the first of two pages was under way: %u bytes came out, "
+		       "expected %u, and 4 of an echo", printed, PAGE + 10);
+	if (memcmp(paper + PAGE, text + PAGE, 10))
+		broken("what a handler prints came out between two pages of one text: interrupts were on "
+		       "there");
+	free(text);
+}
+
 /* More often than there are slots: each page comes back and can be used again. */
 static void for_a_long_time(void **state)
 {
@@ -194,7 +239,8 @@ static void interrupt(void)
 static void arrived(const char *text)
 {
 	if (typed_length != strlen(text) || memcmp(typed, text, typed_length))
-		broken("'%s' was typed, '%.*s' arrived", text, (int)typed_length, typed);
+		broken("'%s' was typed, %zu bytes; %u bytes arrived, '%.*s'", text, strlen(text),
+		       typed_length, (int)typed_length, typed);
 }
 
 /* Those that were used last are out again, but for `kept` that the driver has not taken. */
@@ -203,7 +249,8 @@ static void gave_back(u32 fresh, u32 kept)
 	u32 n = device_look(in);
 
 	if (n != fresh || in->count != PAGE / 256 - kept)
-		broken("%u buffers were used, %u were given back, %u lie ready", fresh, n, in->count);
+		broken("of the buffers, %u came back with what was typed: %u of them were offered again, "
+		       "and %u lie ready, of %u", fresh, n, in->count, PAGE / 256);
 }
 
 static void a_key(void **state)
@@ -232,6 +279,27 @@ static void one_interrupt_for_many(void **state)
 	if (in->kicks != 1)
 		broken("%u kicks for three buffers that were given back together, expected 1",
 		       in->kicks);
+}
+
+/* A device that fills a buffer as soon as it has it. */
+static void fills(struct device *dev, u32 offset)
+{
+	if (offset == AVAIL_INDEX(dev) && device_look(dev))
+		device_scatter(device_chain(dev, dev->count - 1), "later", 5);
+}
+
+static void a_quick_device(void **state)
+{
+	(void)state;
+	types("keys", 4, 4);
+	in->stored = fills;
+	device_watch(in);
+	interrupt();
+	device_watch_no_more();
+	if (typed_length == 4 && !memcmp(typed, "late", 4))
+		broken("the buffer was offered again before what was in it had been taken: it is the "
+		       "device's then");
+	arrived("keys");
 }
 
 static void false_alarm(void **state)
@@ -316,9 +384,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(a_line), ON(long_text), ON(slow), ON(silent_printer), ON(from_a_handler),
-		ON(for_a_long_time),
-		ON(a_key), ON(one_interrupt_for_many), ON(false_alarm), ON(no_room), ON(a_novel),
-		ON(lies_about_length),
+		ON(an_interrupt), ON(for_a_long_time),
+		ON(a_key), ON(one_interrupt_for_many), ON(a_quick_device),
+		ON(false_alarm), ON(no_room), ON(a_novel), ON(lies_about_length),
 	};
 
 	return cmocka_run_group_tests_name("console", tests, NULL, NULL);
