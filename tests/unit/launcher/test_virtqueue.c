@@ -3,6 +3,9 @@
  * The ring against a Guest that lies.  memory_fetch() is wrapped: so we see which
  * bytes the code looks at, how often, and can change them behind its back.
  */
+#include <signal.h>
+#include <ucontext.h>
+
 #include "test.h"
 
 #define NUM 8		/* a small ring is a quick ring */
@@ -97,14 +100,89 @@ bool __wrap_memory_fetch(const struct guest_memory *mem, uint64_t gpa, void *to,
 	return good;
 }
 
+/* ---- Saying what was expected ---- */
+
+#define EQUAL(what, want) \
+	do { \
+		long long seen_ = (long long)(what), want_ = (long long)(want); \
+		if (seen_ != want_) \
+			fail_msg("%s is %lld, expected %lld", #what, seen_, want_); \
+	} while (0)
+
+static const char *meaning(int popped)
+{
+	return popped == 1 ? "1, a chain" : popped == 0 ? "0, nothing new" :
+	       popped == -1 ? "-1, the ring is broken" : "no answer that there is";
+}
+
+static void pop(int want)
+{
+	int got = vq_pop(&vq, &chain);
+
+	if (got != want)
+		fail_msg("the available index is %u, we are at %u: vq_pop() says %d (%s)%s%s; expected "
+			 "%s", avail[1], vq.next_avail, got, meaning(got), vq.error[0] ? ": " : "",
+			 vq.error, meaning(want));
+}
+
+static void bell(bool want, const char *when)
+{
+	if (vq_wants_interrupt(&vq) != want)
+		fail_msg("%s: vq_wants_interrupt() says %s", when, want ? "no" : "yes");
+}
+
+/* Buffer i of the chain. */
+static void buffer(unsigned i, uint64_t at, size_t len)
+{
+	if (chain.iov[i].iov_base != m.base + at || chain.iov[i].iov_len != len)
+		fail_msg("chain.iov[%u] is %zu bytes at guest-physical 0x%llx, expected %zu at 0x%llx", i,
+			 chain.iov[i].iov_len,
+			 (unsigned long long)((uint8_t *)chain.iov[i].iov_base - m.base), len,
+			 (unsigned long long)at);
+}
+
+/* ---- One instruction at a time ---- */
+
+#define TRAP_FLAG 0x100
+
+static void (*each_step)(const uint8_t *code);	/* before the instruction that is there */
+
+static void stepped(int signal, siginfo_t *info, void *context)
+{
+	greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)signal;
+	(void)info;
+	if (!each_step) {
+		registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+		return;
+	}
+	registers[REG_EFL] |= TRAP_FLAG;
+	each_step((const uint8_t *)registers[REG_RIP]);
+}
+
+static void step_from_here(void (*step)(const uint8_t *code))
+{
+	struct sigaction action = { .sa_sigaction = stepped, .sa_flags = SA_SIGINFO };
+
+	assert_int_equal(sigaction(SIGTRAP, &action, NULL), 0);
+	each_step = step;
+	asm volatile("int3" : : : "memory");
+}
+
+static void step_no_more(void)
+{
+	each_step = NULL;
+}
+
 /* ---- Good behaviour ---- */
 
 static void nothing(void **state)
 {
 	(void)state;
-	assert_int_equal(vq_pop(&vq, &chain), 0);
-	assert_int_equal(vq_pop(&vq, &chain), 0);
-	assert_false(vq_wants_interrupt(&vq));
+	pop(0);
+	pop(0);
+	bell(false, "nothing was pushed");
 	assert_string_equal(vq.error, "");
 }
 
@@ -116,22 +194,21 @@ static void one_chain(void **state)
 	put_desc(6, 0x7000, 30, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 0);
 	put_desc(0, 0x8000, 40, VRING_DESC_F_WRITE, 99);	/* no NEXT: 99 is not looked at */
 	offer(3);
-	assert_int_equal(vq_pop(&vq, &chain), 1);
-	assert_int_equal(chain.head, 3);
-	assert_int_equal(chain.readable, 2);
-	assert_int_equal(chain.writable, 2);
-	assert_int_equal(chain.read_bytes, 30);
-	assert_int_equal(chain.write_bytes, 70);
-	assert_ptr_equal(chain.iov[0].iov_base, m.base + 0x5000);
-	assert_ptr_equal(chain.iov[1].iov_base, m.base + 0x6000);
-	assert_ptr_equal(chain.iov[2].iov_base, m.base + 0x7000);
-	assert_ptr_equal(chain.iov[3].iov_base, m.base + 0x8000);
-	assert_int_equal(chain.iov[3].iov_len, 40);
+	pop(1);
+	EQUAL(chain.head, 3);
+	EQUAL(chain.readable, 2);
+	EQUAL(chain.writable, 2);
+	EQUAL(chain.read_bytes, 30);
+	EQUAL(chain.write_bytes, 70);
+	buffer(0, 0x5000, 10);
+	buffer(1, 0x6000, 20);
+	buffer(2, 0x7000, 30);
+	buffer(3, 0x8000, 40);
 	vq_push(&vq, chain.head, 70);
-	assert_int_equal(used_idx(), 1);
-	assert_int_equal(used_elem(0).id, 3);
-	assert_int_equal(used_elem(0).len, 70);
-	assert_int_equal(vq_pop(&vq, &chain), 0);
+	EQUAL(used_idx(), 1);
+	EQUAL(used_elem(0).id, 3);
+	EQUAL(used_elem(0).len, 70);
+	pop(0);
 }
 
 /* The whole ring of 256 with its parts where ABI.md 8.2 says. */
@@ -139,16 +216,16 @@ static void layout_of_256(void **state)
 {
 	(void)state;
 	assert_int_equal(make_ring(256), 0);
-	assert_int_equal(vring_bytes(256), 10246);
+	EQUAL(vring_bytes(256), 10246);
 	m.base[vq.gpa + 0x1000 + 2] = 1;	/* avail.idx */
 	m.base[vq.gpa + 0x1000 + 4] = 200;	/* avail.ring[0] */
 	put_desc(200, 0x3000, 4, VRING_DESC_F_WRITE, 0);
-	assert_int_equal(vq_pop(&vq, &chain), 1);
-	assert_int_equal(chain.head, 200);
+	pop(1);
+	EQUAL(chain.head, 200);
 	vq_push(&vq, 200, 4);
-	assert_int_equal(m.base[vq.gpa + 0x2000 + 2], 1);
-	assert_int_equal(m.base[vq.gpa + 0x2000 + 4], 200);
-	assert_int_equal(m.base[vq.gpa + 0x2000 + 8], 4);
+	EQUAL(m.base[vq.gpa + 0x2000 + 2], 1);
+	EQUAL(m.base[vq.gpa + 0x2000 + 4], 200);
+	EQUAL(m.base[vq.gpa + 0x2000 + 8], 4);
 	tear_down(NULL);
 }
 
@@ -160,15 +237,15 @@ static void index_wraps_at_65536(void **state)
 
 		put_desc(head, 0x1000 + head, 1 + i % 7, 0, 0);
 		offer((uint16_t)head);
-		assert_int_equal(vq_pop(&vq, &chain), 1);
-		assert_int_equal(chain.head, head);
-		assert_int_equal(chain.read_bytes, 1 + i % 7);
+		pop(1);
+		EQUAL(chain.head, head);
+		EQUAL(chain.read_bytes, 1 + i % 7);
 		vq_push(&vq, chain.head, i);
-		assert_int_equal(used_idx(), (uint16_t)(i + 1));
-		assert_int_equal(used_elem(i).id, head);
-		assert_int_equal(used_elem(i).len, i);
+		EQUAL(used_idx(), (uint16_t)(i + 1));
+		EQUAL(used_elem(i).id, head);
+		EQUAL(used_elem(i).len, i);
 	}
-	assert_int_equal(vq_pop(&vq, &chain), 0);
+	pop(0);
 }
 
 /* NUM at once is allowed, across the wrap too. */
@@ -181,12 +258,12 @@ static void full_ring_across_the_wrap(void **state)
 		put_desc(i, 0x1000, 1, 0, 0);
 		offer((uint16_t)i);
 	}
-	assert_int_equal(avail[1], 4);
+	EQUAL(avail[1], 4);
 	for (unsigned i = 0; i < NUM; i++) {
-		assert_int_equal(vq_pop(&vq, &chain), 1);
-		assert_int_equal(chain.head, i);
+		pop(1);
+		EQUAL(chain.head, i);
 	}
-	assert_int_equal(vq_pop(&vq, &chain), 0);
+	pop(0);
 }
 
 static void longest_chain(void **state)
@@ -195,8 +272,8 @@ static void longest_chain(void **state)
 	for (unsigned i = 0; i < NUM; i++)
 		put_desc(i, 0x1000, 1, i < NUM - 1 ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1));
 	offer(0);
-	assert_int_equal(vq_pop(&vq, &chain), 1);
-	assert_int_equal(chain.readable, NUM);
+	pop(1);
+	EQUAL(chain.readable, NUM);
 }
 
 static void empty_buffer(void **state)
@@ -204,9 +281,9 @@ static void empty_buffer(void **state)
 	(void)state;
 	put_desc(0, 0x1000, 0, VRING_DESC_F_WRITE, 0);
 	offer(0);
-	assert_int_equal(vq_pop(&vq, &chain), 1);
-	assert_int_equal(chain.writable, 1);
-	assert_int_equal(chain.write_bytes, 0);
+	pop(1);
+	EQUAL(chain.writable, 1);
+	EQUAL(chain.write_bytes, 0);
 }
 
 static void last_bytes_of_memory(void **state)
@@ -214,7 +291,7 @@ static void last_bytes_of_memory(void **state)
 	(void)state;
 	put_desc(0, m.limit - 16, 16, 0, 0);
 	offer(0);
-	assert_int_equal(vq_pop(&vq, &chain), 1);
+	pop(1);
 }
 
 static void interrupts(void **state)
@@ -227,15 +304,80 @@ static void interrupts(void **state)
 	vq_push(&vq, 0, 0);
 	vq_pop(&vq, &chain);
 	vq_push(&vq, 0, 0);
-	assert_true(vq_wants_interrupt(&vq));
-	assert_false(vq_wants_interrupt(&vq));		/* one for the batch */
+	bell(true, "two buffers were pushed, the Guest's flags are 0");
+	bell(false, "asked again, and nothing was pushed since");
 	avail[0] = VRING_AVAIL_F_NO_INTERRUPT;
 	vq_push(&vq, 0, 0);
-	assert_false(vq_wants_interrupt(&vq));
+	bell(false, "one was pushed, the Guest said NO_INTERRUPT");
 	avail[0] = 0;
-	assert_false(vq_wants_interrupt(&vq));		/* it was asked about, and declined */
+	bell(false, "it was asked about that one, and declined");
 	vq_push(&vq, 0, 0);
-	assert_true(vq_wants_interrupt(&vq));
+	bell(true, "one was pushed, the Guest took NO_INTERRUPT back");
+	avail[0] = (uint16_t)~VRING_AVAIL_F_NO_INTERRUPT;
+	vq_push(&vq, 0, 0);
+	bell(true, "one was pushed, the Guest's flags are 0xfffe, and only bit 0 means NO_INTERRUPT");
+}
+
+/* The Guest may look at any moment: once the index has moved, the entry is there. */
+static int entry_was_there;		/* when the index moved; -1: it has not */
+static uint16_t index_before;
+
+static void looks_at_the_index(const uint8_t *code)
+{
+	struct vring_used_elem e = used_elem(index_before);
+
+	(void)code;
+	if (entry_was_there < 0 && used_idx() != index_before)
+		entry_was_there = e.id == 5 && e.len == 77;
+}
+
+static void entry_first(void **state)
+{
+	(void)state;
+	vq_push(&vq, 1, 2);
+	index_before = used_idx();
+	entry_was_there = -1;
+	step_from_here(looks_at_the_index);
+	vq_push(&vq, 5, 77);
+	step_no_more();
+	if (entry_was_there < 0)
+		fail_msg("vq_push() leaves the used index at %u", used_idx());
+	if (!entry_was_there)
+		fail_msg("the used index moved before its entry was written: a Guest that looks at that "
+			 "moment takes what stood there before");
+}
+
+/* Is the instruction at code one behind which no load can be that stands in front of it? */
+static bool is_fence(const uint8_t *code)
+{
+	while (*code == 0x66 || *code == 0x67 || (*code & 0xf0) == 0x40)
+		code++;
+	return *code == 0xf0 ||					/* lock */
+	       (code[0] == 0x0f && code[1] == 0xae && code[2] == 0xf0) ||	/* mfence */
+	       ((code[0] == 0x86 || code[0] == 0x87) && code[1] < 0xc0);	/* xchg, memory */
+}
+
+/* As late as x86 may let our load be early: the Guest says NO_INTERRUPT at the fence. */
+static void declines_at_the_fence(const uint8_t *code)
+{
+	if (is_fence(code))
+		avail[0] = VRING_AVAIL_F_NO_INTERRUPT;
+}
+
+static void fence_before_flags(void **state)
+{
+	bool wants;
+
+	(void)state;
+	vq_push(&vq, 0, 0);
+	bell(true, "one was pushed, the Guest's flags are 0");
+	vq_push(&vq, 0, 0);
+	step_from_here(declines_at_the_fence);
+	wants = vq_wants_interrupt(&vq);
+	step_no_more();
+	if (wants)
+		fail_msg("nothing keeps the look at the Guest's flags behind the store of the index: x86 "
+			 "may let a load pass a store");
 }
 
 static void reset(void **state)
@@ -243,17 +385,17 @@ static void reset(void **state)
 	(void)state;
 	put_desc(0, 0x1000, 1, VRING_DESC_F_NEXT, 0);
 	offer(0);
-	assert_int_equal(vq_pop(&vq, &chain), -1);
+	pop(-1);
 	vq_push(&vq, 0, 0);
 	vq_reset(&vq);
 	for (unsigned i = 0; i < vring_bytes(NUM); i++)
-		assert_int_equal(m.base[vq.gpa + i], 0);
+		EQUAL(m.base[vq.gpa + i], 0);
 	assert_false(vq_wants_interrupt(&vq));
 	put_desc(2, 0x1000, 1, 0, 0);
 	offer(2);
-	assert_int_equal(vq_pop(&vq, &chain), 1);
+	pop(1);
 	vq_push(&vq, 2, 0);
-	assert_int_equal(used_idx(), 1);
+	EQUAL(used_idx(), 1);
 }
 
 /* ---- Bad behaviour ---- */
@@ -261,12 +403,12 @@ static void reset(void **state)
 /* The ring must break, say so, and stay broken. */
 static void expect_broken(const char *says)
 {
-	assert_int_equal(vq_pop(&vq, &chain), -1);
+	pop(-1);
 	if (!strstr(vq.error, says))
-		fail_msg("'%s' does not say '%s'", vq.error, says);
+		fail_msg("the ring breaks, but its sentence '%s' does not say '%s'", vq.error, says);
 	put_desc(7, 0x1000, 1, 0, 0);
 	offer(7);
-	assert_int_equal(vq_pop(&vq, &chain), -1);
+	pop(-1);
 }
 
 #define HOSTILE(X) \
@@ -321,11 +463,41 @@ static void length_wraps(void **state)
 	expect_broken("longer than 4 GiB");
 }
 
+/* The two kinds are counted apart: 2400 MiB to read, and 2400 MiB to write, are good. */
+static void length_of_both(void **state)
+{
+	(void)state;
+	memory_destroy(&m);
+	assert_int_equal(memory_create(&m, 1024, &c), 0);
+	vq.gpa = memory_hand_out(&m, vring_bytes(NUM)) * 4096ull;
+	desc = (void *)(m.base + vq.gpa);
+	avail = (void *)(m.base + vq.gpa + 16 * NUM);
+	for (unsigned i = 0; i < NUM; i++)
+		put_desc(i, 0, 600 * MIB, (i < 4 ? 0 : VRING_DESC_F_WRITE) |
+			 (i < 7 ? VRING_DESC_F_NEXT : 0), (uint16_t)(i + 1));
+	offer(0);
+	pop(1);
+	EQUAL(chain.read_bytes, 4 * 600u * MIB);
+	EQUAL(chain.write_bytes, 4 * 600u * MIB);
+}
+
+/* All 256 in a circle: there is room for 256 in a chain, and for not one more. */
+static void loop_of_all(void **state)
+{
+	(void)state;
+	assert_int_equal(make_ring(256), 0);
+	for (unsigned i = 0; i < 256; i++)
+		put_desc(i, 0x1000, 1, VRING_DESC_F_NEXT, (uint16_t)((i + 1) % 256));
+	offer(0);
+	expect_broken("loop");
+	tear_down(NULL);
+}
+
 static void ring_outside(void **state)
 {
 	(void)state;
 	vq.gpa = m.limit - 100;
-	assert_int_equal(vq_pop(&vq, &chain), -1);
+	pop(-1);
 	vq_push(&vq, 0, 0);		/* must not crash either */
 	assert_false(vq.error[0] == '\0');
 }
@@ -341,15 +513,13 @@ static void changes_once_read(void **state)
 	put_desc(2, 0x2000, 200, VRING_DESC_F_WRITE, 0);
 	offer(0);
 	swap_to = &evil;
-	assert_int_equal(vq_pop(&vq, &chain), 1);
+	pop(1);
 	swap_to = NULL;
-	assert_int_equal(fetches[0], 1);
-	assert_int_equal(fetches[2], 1);
-	assert_ptr_equal(chain.iov[0].iov_base, m.base + 0x1000);
-	assert_int_equal(chain.iov[0].iov_len, 100);
-	assert_ptr_equal(chain.iov[1].iov_base, m.base + 0x2000);
-	assert_int_equal(chain.iov[1].iov_len, 200);
-	assert_int_equal(chain.writable, 1);
+	EQUAL(fetches[0], 1);
+	EQUAL(fetches[2], 1);
+	buffer(0, 0x1000, 100);
+	buffer(1, 0x2000, 200);
+	EQUAL(chain.writable, 1);
 }
 
 /* The same with a real second thread that never rests. */
@@ -453,11 +623,13 @@ static void random_rings(void **state)
 		if (head >= NUM)		/* not taken, so it is still on offer */
 			avail[1]--;
 		if (got != want)
-			fail_msg("round %u: %d instead of %d: '%s'", round, got, want, vq.error);
+			fail_msg("round %u, chain from %u: vq_pop() says %d (%s) '%s'; one who remembers where "
+				 "he was says %d (%s)", round, head, got, meaning(got), vq.error, want,
+				 meaning(want));
 		if (got == 1) {
 			good++;
-			assert_int_equal(chain.readable, readable);
-			assert_int_equal(chain.writable, writable);
+			EQUAL(chain.readable, readable);
+			EQUAL(chain.writable, writable);
 		}
 	}
 	assert_true(good > 5000);
@@ -472,9 +644,10 @@ int main(void)
 		ON_RING(nothing), ON_RING(one_chain), TEST(layout_of_256),
 		ON_RING(index_wraps_at_65536), ON_RING(full_ring_across_the_wrap),
 		ON_RING(longest_chain), ON_RING(empty_buffer), ON_RING(last_bytes_of_memory),
-		ON_RING(interrupts), ON_RING(reset),
+		ON_RING(interrupts), ON_RING(entry_first), ON_RING(fence_before_flags), ON_RING(reset),
 		HOSTILE(HOSTILE_ENTRY)
-		ON_RING(length_wraps), ON_RING(ring_outside), ON_RING(changes_once_read),
+		ON_RING(length_wraps), ON_RING(length_of_both), TEST(loop_of_all),
+		ON_RING(ring_outside), ON_RING(changes_once_read),
 		ON_RING(changes_all_the_time), ON_RING(random_rings),
 	};
 
