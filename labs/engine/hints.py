@@ -101,6 +101,15 @@ def show(code, say=print):
     for e, mine in of:
         raise LabError("there is no hint '%s'; those of exercise %s: %s; its contract: make hint %s"
                        % (code, e.id, ", ".join(mine), e.id))
+    number = re.fullmatch(r"(\d+)[.,](\d+)(-.*)?", code)
+    for lab in all_labs:
+        if number and lab.lab == int(number.group(1)):
+            ids = [e.id for e in lab.exercises]
+            there = number.group(1) + "." + number.group(2) in ids
+            raise LabError("there is no exercise '%s'; %s" % (
+                code.partition("-")[0],
+                "is it %s? It is written with a full stop" % code.replace(",", ".")
+                if there else "lab %d has %s to %s" % (lab.lab, ids[0], ids[-1])))
     codes = sorted([h for lab in all_labs for h in lab.hints] + list(known))
     import difflib
     near = difflib.get_close_matches(code, codes, 3, 0.4)
