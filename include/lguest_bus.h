@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*P:210 The lguest bus
  *
- * How does a Guest find its disk?  A real kernel asks PCI.  Here there is one page of packed descriptors just above the Guest's RAM, and
- * a legacy virtio ring (virtio 0.9.5, section 2.3) for each queue of each device.
+ * How does a Guest find its disk?  A real kernel asks PCI.  Here there is one page of packed
+ * descriptors just above the Guest's RAM, and a legacy virtio ring (virtio 0.9.5, section
+ * 2.3) for each queue of each device.
  *
  * The Launcher lays it out, the Guest walks it.  NOTHING in the page is aligned:
  * copy fields out with memcpy, do not point at them.
