@@ -627,7 +627,8 @@ def verdict_of(name, said, ended, logs, program, scratch):
     if word == "PASS":
         return Verdict(PASS, "", log)
     if word == "TIMEOUT":
-        return Verdict(TIMEOUT, why, log)
+        at = re.search(FRAME, log.partition("\nSTILL RUNNING\n")[2], re.M)
+        return Verdict(TIMEOUT, why + (", in %s(), %s" % at.groups() if at else ""), log)
     if word == "FAIL":
         # How it ended says less than what it complained of.  What the runner itself found
         # out about it says more.
@@ -643,6 +644,8 @@ def verdict_of(name, said, ended, logs, program, scratch):
                    % (ended.why or "status %s" % ended.status), log or ended.output)
 
 
+# A line of AddressSanitizer's call stack that is about a source of ours.
+FRAME = r"^ +#\d+ 0x\w+ in (?!where_are_you )(\w+) (\w[^\s:]*:\d+)"
 NOISE = re.compile(r"^(ok|not ok|1\.\.|# [a-z_]+: \d+ test|# ok|# not ok|TAP version)|Failure!$")
 
 
@@ -655,9 +658,13 @@ def reason(log):
         m = re.search(r"ERROR: (AddressSanitizer: .*?)(?: on unknown| at pc| \(pc|$)", line)
         if m:
             # The top of the stack may be in a library of the sanitizer's.
-            at = re.search(r"^ +#\d+ 0x\w+ in (\w+) (\w[^\s:]*:\d+)", log, re.M)
+            at = re.search(FRAME, log, re.M)
             return m.group(1) + (", in %s(), %s" % at.groups() if at else "")
-    lines = [re.sub(r"^# ", "", re.sub(r"^ERROR: ", "", l.strip())) for l in log.splitlines()]
+    lines = log.splitlines()
+    # What a program says of itself comes before what its test says of it.
+    complaint = [i for i, l in enumerate(lines) if re.match(r"(# )?ERROR: ", l)]
+    lines = lines[complaint[0]:] if complaint else lines
+    lines = [re.sub(r"^# ", "", re.sub(r"^ERROR: ", "", l.strip())) for l in lines]
     lines = [l for l in lines if l and not NOISE.search(l) and not re.match(
         r"^[\w./-]+:\d+: (0|cond)$", l) and "SEED=" not in l]
     where = re.search(r"(\S+:\d+): error: Failure!", log)
