@@ -100,13 +100,15 @@ def labs_handout_builds(dest, folder, env):
     from engine import compose
     from engine.tree import Tree
     prefix, results, tree = "labs/handout", [], Tree(dest)
-    p = subprocess.run(["make", "-n", "-C", dest, "composed", "NO_INSTALL=1",
-                        "BUILD=" + os.path.join(folder, "empty")], timeout=60, env=env,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    text = p.stdout.decode("utf-8", "replace")
-    at = text.find("kernel fetch"), text.find("labs/lab compose")
-    results.append(check(prefix + "/the kernel is there before the reference asks for it",
-                         0 <= at[0] < at[1], text[-300:]))
+    for where, target, asks in (("", "composed", "labs/lab compose"),
+                                ("labs", "lab6", "labs/lab compose --lab 6")):
+        p = subprocess.run(["make", "-n", "-C", os.path.join(dest, where), target, "NO_INSTALL=1",
+                            "BUILD=" + os.path.join(folder, "empty")], timeout=60, env=env,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text = p.stdout.decode("utf-8", "replace")
+        at = text.find("kernel fetch"), text.find(asks)
+        results.append(check("%s/the kernel is there before the reference asks for it: make %s"
+                             % (prefix, target), 0 <= at[0] < at[1], text[-300:]))
     # 6.1 and 6.4 are begun; whoever cannot build them is graded on a build without them.
     os.environ["BASE"] = "none"
     try:

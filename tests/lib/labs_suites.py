@@ -173,6 +173,10 @@ TIRED = [
      "a[(gpa & 1) + 4] = 1;", "host/hypercalls.c:@: index "),
     ("a use after the end", "6.1", "host/access/range_table", "char *a = __builtin_malloc(4); "
      "__builtin_free(a); *(volatile char *)a = 1;", ", in lg_range_ok(), host/hypercalls.c:@"),
+    ("a loop without end", "6.1", "host/access/range_table", "for (;;) *(volatile char *)&gpa = 1;",
+     "still running after 3 s, in lg_range_ok(), host/hypercalls.c:@"),
+    ("what the program says itself", "5.6", "launcher/bus/life_of_a_device",
+     'say("one"); say("two"); return;', "one buffer, one kick: served 0 times"),
     ("a function that nobody knows, in 32 bits", "1.3", "teachos32/flag/off_and_on",
      "deliver();", "does not compile: teachos/arch/lguest/ops.c:@:9: error: implicit "
      "declaration of function 'deliver'"),
@@ -192,6 +196,7 @@ def labs_messages(wanted):
     from engine import unit
     from engine.tree import Tree
     prefix, tree, results = "labs/messages", Tree(), []
+    unit.PATIENCE = 3.0
     for name, ident, test, code, expect in TIRED:
         e = tree.exercises[ident]
         opens = ":\n" if e.file.endswith(".asm") else "{\n"
@@ -203,9 +208,10 @@ def labs_messages(wanted):
         # Where gcc quotes a line, that line is the one.
         quoted = re.findall(r"^ +%d \| *(.*)$" % (at + 1), v.log, re.M)
         expect = expect.replace("@", str(at + 1))
-        results.append(check("%s/%s" % (prefix, name), v.word == FAIL and expect in v.why and all(
-            q.strip() == code for q in quoted), "%s (%s; quoted: %s), expected FAIL (%s)"
-            % (v.word, v.why, quoted, expect), v.log))
+        word = "TIMEOUT" if expect.startswith("still running") else FAIL
+        results.append(check("%s/%s" % (prefix, name), v.word == word and expect in v.why and all(
+            q.strip() == code for q in quoted), "%s (%s; quoted: %s), expected %s (%s)"
+            % (v.word, v.why, quoted, word, expect), v.log))
     return results + labs_warnings() + labs_words()
 
 
@@ -241,11 +247,18 @@ def labs_words():
     ids = [q["id"] for q in lab.questions["ask"]]
     results.append(check(prefix + "/an answer that is no number", said[ids[0]].startswith(
         "'threee' is not it, and no number") and said[ids[-1]] == "not answered", str(said)))
-    try:
-        hints.show("6.1-nothing", say=lambda line: None)
-        why = "no complaint"
-    except LabError as error:
-        why = str(error)
-    results.append(check(prefix + "/a hint that does not exist", "those of exercise 6.1: 6.1-" in
-                         why and why.endswith("make hint 6.1"), why))
+    for name, code, begin, end in (
+            ("a hint that does not exist", "6.1-nothing", "there is no hint '6.1-nothing'; those of "
+             "exercise 6.1: 6.1-", "make hint 6.1"),
+            ("an exercise that does not exist", "6.10", "there is no exercise '6.10'",
+             "lab 6 has 6.1 to 6.6"),
+            ("a comma", "6,1-wrap", "there is no exercise '6,1'", "is it 6.1-wrap? It is written "
+             "with a full stop")):
+        try:
+            hints.show(code, say=lambda line: None)
+            why = "no complaint"
+        except LabError as error:
+            why = str(error)
+        results.append(check("%s/%s" % (prefix, name), why.startswith(begin) and why.endswith(end),
+                             why))
     return results
