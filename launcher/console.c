@@ -183,6 +183,7 @@ size_t console_keys(const char **keys)
 
 void console_give_keys(const char *keys, size_t n)
 {
+	spoke = true;		/* long ago, and not to us */
 	memcpy(store, keys, n);
 	stored = n;
 	if (room_for < n)		/* a pipe brings nothing until there is room */

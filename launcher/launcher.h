@@ -498,7 +498,7 @@ void porter_go_on(void);
 struct device *console_create(bool no_escape);
 /* All of it to stdout, as it is. */
 void console_write(const struct iovec *iov, unsigned count);
-/* Did the Guest ever say anything? */
+/* Did the Guest ever say anything?  One that was saved is believed to have. */
 bool console_spoke(void);
 #define KEYS_MAX (1u << 20)
 /* What was typed and is not the Guest's yet.  While the porter holds still. */

@@ -1040,6 +1040,19 @@ def capsule_gets_the_network():
         expect(option in err and "expected --net=user, or lg.ko to be loaded" in err, err)
 
 
+@test
+def snapshot_of_a_silent_guest():
+    """Its first word may have been long ago, and its entry means nothing any more."""
+    p = start("silent", options=["--save=s.snap"], stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGUSR1)
+    err = p.communicate(timeout=PATIENCE)[1]
+    expect(p.returncode == 0 and b"saved in s.snap, with " in err, err)
+    status, out, err = restored("--timeout=0.5")
+    expect_is((status, out), (5, ""), "the Guest again")
+    expect("time is over" in err and "has not said a word" not in err, err)
+
+
 # ---- Before anything is started ----
 
 @test
