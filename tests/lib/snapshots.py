@@ -11,7 +11,7 @@ import threading
 import types
 
 from . import disks
-from .machine import TOP, Config, log_results, need, nested
+from .machine import TOP, Config, log_results, need, nested, nested_script
 from .suites import LAUNCHER, TEACHOS, built, check, elf
 
 sys.path.insert(0, os.path.join(TOP, "labs"))
@@ -247,6 +247,36 @@ def make_snapshots(config, which):
                 result("the Guest next door", "heart beats 0" in text, "it noticed", text),
                 result("nothing is left", told(text, "left") == ["0 0 "],
                        str(told(text, "left")), text)]
+    return suite
+
+
+# Where the TSC is no clock, a Guest has the time of day, and that of another machine may be an
+# hour behind: it is to sleep no hour longer for it.
+BACK = r"""
+L="launcher --capsule=never --timeout=60"
+mkfifo keys
+{ echo "time sleep 3; time sleep 1; poweroff"; sleep 100; } >keys &
+$L --save=/root/snap 32 guest.elf <keys >/tmp/out 2>/tmp/err & p=$!
+until grep -q "teachos. time" /tmp/out || ! kill -0 $p; do usleep 20000; done
+usleep 500000
+kill -USR1 $p
+wait $p
+cat /tmp/err
+date -s "@$(($(date +%s) - 3600))" >/dev/null
+$L --restore=snap </dev/null; echo "status $?"
+"""
+
+
+def make_set_back(config, which):
+    prefix = "snapshots/set back/%s" % config
+
+    def suite(wanted):
+        outcome = nested_script(config, BACK, [TEACHOS[which] + ":/root/guest.elf"])
+        slept = [float(n) for n in re.findall(r"^(\d+\.\d+) seconds", outcome.output, re.M)]
+        good = len(slept) == 2 and 3 <= slept[0] < 20 and 1 <= slept[1] < 20
+        return [check(prefix + "/the clock goes on", good and "status 0" in outcome.output,
+                      "sleeps of 3 seconds and of 1 took %s" % slept, outcome.output)] + \
+            log_results(prefix, outcome.log)
     return suite
 
 

@@ -176,15 +176,25 @@ static u64 wall_clock(void)
 static u64 clock_base;
 u32 boot_time_s;		/* the wall clock as INIT left it */
 
+/*
+ * A wall clock may be set back, and where a snapshot wakes up it may be an hour behind.  Ours
+ * goes on from where it was: nobody sleeps an hour for that.  With interrupts off nobody
+ * writes the time, and nobody else moves the base.
+ */
 static u64 lguest_now(void)
 {
 	static u64 latest;
+	bool irqs = irq_save();
 	u64 now = (lguest_data.tsc_khz ? tsc_to_ns(rdtsc(), lguest_data.tsc_khz) :
 		   wall_clock()) - clock_base;
 
-	if ((int64_t)(now - latest) > 0)	/* a wall clock may be set back */
-		latest = now;
-	return latest;
+	if ((int64_t)(now - latest) < 0) {
+		clock_base -= latest - now;
+		now = latest;
+	}
+	latest = now;
+	irq_restore(irqs);
+	return now;
 }
 
 static bool lguest_now_needs_ticks(void)
