@@ -220,16 +220,28 @@ static irqreturn_t lguest_timer_irq(int irq, void *dev)
 	return IRQ_HANDLED;
 }
 
-/* The Host writes the time of day before each interrupt: seconds may turn while we look. */
+/*
+ * The Host writes the time of day before it delivers an interrupt.  A time of day may be set
+ * back, and that of the machine where a snapshot wakes up may be an hour behind: to Linux this
+ * would be a clock that stands still until it has caught up, and a `sleep 1` of an hour.  So
+ * what it went back is added from then on.  (With interrupts off, nobody writes.)
+ */
 static u64 lguest_clock_read(struct clocksource *cs)
 {
-	u32 sec, nsec;
+	static u64 latest, behind;
+	unsigned long flags;
+	u64 now;
 
-	do {
-		sec = READ_ONCE(lguest_data.time.tv_sec);
-		nsec = READ_ONCE(lguest_data.time.tv_nsec);
-	} while (sec != READ_ONCE(lguest_data.time.tv_sec));
-	return sec * 1000000000ULL + nsec;
+	raw_local_irq_save(flags);
+	now = READ_ONCE(lguest_data.time.tv_sec) * 1000000000ULL +
+	      READ_ONCE(lguest_data.time.tv_nsec) + behind;
+	if (now < latest) {
+		behind += latest - now;
+		now = latest;
+	}
+	latest = now;
+	raw_local_irq_restore(flags);
+	return now;
 }
 
 /* For a Host whose TSC is no clock (tsc_khz 0); else the TSC, with its 300, wins. */

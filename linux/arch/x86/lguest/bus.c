@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 #include <asm/lguest.h>
 #include <asm/lguest_bus.h>
@@ -147,11 +148,39 @@ static bool lg_kick(struct virtqueue *vq)
 	return true;
 }
 
+/*
+ * Who types ahead, or has a pipe for a keyboard, has typed before there is a console.  Its driver
+ * gives the queue buffers first, and throws away what is in them until all else is done
+ * (in_intr in drivers/char/virtio_console.c).  So a key is no interrupt before the drivers are up.
+ */
+static unsigned int key_irq;
+static bool drivers_up;
+
+static unsigned long key_flags(const struct virtio_device *vdev, unsigned int index,
+			       unsigned int irq)
+{
+	if (drivers_up || vdev->id.device != VIRTIO_ID_CONSOLE || index)
+		return 0;
+	key_irq = irq;
+	return IRQF_NO_AUTOEN;
+}
+
+static int __init lguest_drivers_up(void)
+{
+	drivers_up = true;
+	if (key_irq)
+		enable_irq(key_irq);
+	return 0;
+}
+late_initcall(lguest_drivers_up);
+
 static void lg_del_vq(struct virtqueue *vq)
 {
 	struct lguest_vq *lvq = vq->priv;
 
 	free_irq(lvq->record.irq, vq);
+	if (lvq->record.irq == key_irq)
+		key_irq = 0;
 	vring_del_virtqueue(vq);
 	memunmap(lvq->ring);
 	kfree(lvq);
@@ -194,7 +223,8 @@ static struct virtqueue *lg_find_vq(struct virtio_device *vdev, unsigned int ind
 
 	err = lguest_setup_irq(lvq->record.irq);
 	if (!err)
-		err = request_irq(lvq->record.irq, vring_interrupt, 0, dev_name(&vdev->dev), vq);
+		err = request_irq(lvq->record.irq, vring_interrupt,
+				  key_flags(vdev, index, lvq->record.irq), dev_name(&vdev->dev), vq);
 	if (!err)
 		return vq;
 	pr_err("%s: no interrupt %u for queue %s\n", dev_name(&vdev->dev), lvq->record.irq, name);
