@@ -30,6 +30,7 @@
 
 #define MACHINE_MIN	512	/* MiB for the nested machine */
 #define MACHINE_OWN	192	/* MiB of it that its own Linux may need */
+#define MACHINE_SHARE	16	/* and of each so many for the Guest one, for lists of its pages */
 #define MACHINE_PATIENCE 120	/* seconds above --timeout, after which it has crashed itself */
 #define MACHINE_FOR_EVER 1000000
 #define CARRIED_MAX	256	/* MiB of disks: they lie in the nested machine's memory */
@@ -216,6 +217,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 	struct luggage luggage;
 	uint8_t mac[6];
 	char **args = calloc((size_t)argc + 48 + 5 * o->disks, sizeof(*args)), **to = args;
+	uint32_t needs = o->memory + o->memory / MACHINE_SHARE + MACHINE_OWN;
 
 	if (!args)
 		die(STATUS_INTERNAL, "out of memory");
@@ -236,8 +238,7 @@ int capsule_enter(const struct options *o, const struct disk *disk, const struct
 		*to++ = "--tty";
 	/* Each disk is there twice for a moment: packed, and unpacked. */
 	snprintf(machine, sizeof(machine), "--memory=%u",
-		 (o->memory < MACHINE_MIN - MACHINE_OWN ? MACHINE_MIN : o->memory + MACHINE_OWN) +
-		 2 * (unsigned)luggage.carried);
+		 (needs < MACHINE_MIN ? MACHINE_MIN : needs) + 2 * (unsigned)luggage.carried);
 	*to++ = machine;
 	snprintf(patience, sizeof(patience), "--timeout=%u",
 		 o->timeout ? (unsigned)o->timeout + MACHINE_PATIENCE +

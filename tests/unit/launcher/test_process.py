@@ -1114,7 +1114,7 @@ def capsule_gets_files_and_words():
     os.unlink("home/tools/nested")
     os.removedirs("home/tools")
     expect_is(capsule("--verbose", "--timeout=1.5", "--memory=1G", "--", "kernel.elf")[1],
-              "capsule|--memory=1216|--timeout=121|--in|kernel.elf|--|--capsule=never|"
+              "capsule|--memory=1280|--timeout=121|--in|kernel.elf|--|--capsule=never|"
               "--memory=1024|--timeout=1.500000|--verbose|--|kernel.elf|", "the end")
 
 
