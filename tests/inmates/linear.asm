@@ -98,8 +98,7 @@ main:
 	GP_TEST	"lmsw is #GP", {lmsw ax}
 	GP_TEST	"clts is #GP", {clts}
 	GP_TEST	"invlpg is #GP", {invlpg [ebx]}
-	GP_TEST	"invd is #GP", {invd}
-	GP_TEST	"wbinvd is #GP", {wbinvd}
+	GP_TEST	"wbinvd is #GP", {wbinvd}	; INVD, too, but QEMU 10 lets that pass
 	mov	ecx, 0
 	TRAP_BEGIN
 	rdpmc
