@@ -245,6 +245,8 @@ def labs_autograder(wanted):
             p = subprocess.run(["sh", "-n", os.path.join(source, name)], stderr=subprocess.PIPE)
             results.append(check("%s/%s is sh" % (prefix, name), p.returncode == 0,
                                  p.stderr.decode()))
+        about = os.path.join(folder, "submission_metadata.json")
+        open(about, "wb").close()
         for name, course in (("no course", False), ("a course that breaks", True)):
             if course:
                 os.makedirs(os.path.join(folder, "course", "labs"))
@@ -260,6 +262,11 @@ def labs_autograder(wanted):
             results.append(check("%s/%s" % (prefix, name), p.returncode == 0 and
                                  got.get("score") == 0 and "not your fault" in got["output"],
                                  str(got)[:200]))
+        # Where it cannot hide them, other users may not read them: solutions, seeds, old results.
+        open_ones = [p for p in (source, os.path.join(folder, "results"), about)
+                     if os.stat(p).st_mode & 0o077]
+        results.append(check(prefix + "/not for the student's code", not open_ones,
+                             "anybody may read %s" % open_ones))
         # The grader itself breaks in the middle: it says so in there, and is asked again.
         path = os.path.join(folder, "r.json")
         p = subprocess.run([sys.executable, "-c", BREAKS, os.path.join(TOP, "labs"), path, TOP],
