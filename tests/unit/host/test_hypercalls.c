@@ -138,6 +138,38 @@ static void init_twice(void **state)
 	world_free(w);
 }
 
+/* The Launcher changes kernel_address meanwhile: what was checked is what is remembered. */
+static void init_reads_once(void **state)
+{
+	struct world_plan plan = usual;
+	struct world *w;
+	enum state s;
+	u32 i;
+
+	(void)state;
+	random_start("init_reads_once");
+	plan.raw = true;
+	for (i = 0; i < 40; i++) {
+		w = world_new(&plan);
+		/* Not this one yet; but now lguest_data is mapped. */
+		world_put32(w, WORLD_DATA + offsetof(struct lguest_data, syscall_vec), 0x81);
+		check(world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0) == DEAD &&
+		      w->lg.data, "INIT with syscall vector 0x81: the Guest lives");
+		world_revive(w);
+		w->lg.data->syscall_vec = 0x80;
+		world_scramble(&w->lg.data->kernel_address, 0xc0000000, LG_RESERVED);
+		s = world_hypercall(w, LHCALL_LGUEST_INIT, WORLD_DATA, 0, 0, 0);
+		world_settle();
+		if (s == DEAD)
+			expect_dead(w, LG_HC_BAD_KERNEL, "bad kernel address");
+		else
+			check(w->lg.kernel_address == 0xc0000000, "the Launcher changed "
+			      "kernel_address meanwhile, and %#x got past the check",
+			      w->lg.kernel_address);
+		world_free(w);
+	}
+}
+
 static void before_init(void **state)
 {
 	struct world_plan plan = usual;
@@ -578,7 +610,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(init_fills_in), TEST(init_leaves_the_ring), TEST(init_refused),
-		TEST(init_twice), TEST(before_init), TEST(unknown_numbers), TEST(death_is_told),
+		TEST(init_twice), TEST(init_reads_once), TEST(before_init), TEST(unknown_numbers), TEST(death_is_told),
 		TEST(junk_is_ignored), TEST(asked_for_nothing), TEST(notify), TEST(timer), TEST(shutdown_strings),
 		TEST(shutdown_without_end), TEST(shutdown_unreadable), TEST(set_stack),
 		TEST(stack_beyond_memory), TEST(page_table_calls_refuse),

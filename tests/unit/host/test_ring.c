@@ -391,12 +391,41 @@ static void context_switch(void **state)
 	done(p);
 }
 
+/* The Launcher changes the number in a slot meanwhile: what is counted is what was done. */
+static void slots_are_read_once(void **state)
+{
+	struct world *w = world_new(&(struct world_plan){ .kernel_address = 0xc0000000 });
+	u64 *counted = w->lg.stats.hypercall_ring, alarms, others;
+	u32 i, slot;
+
+	(void)state;
+	random_start("slots_are_read_once");
+	for (i = 0; i < 24; i++) {
+		world_forget(w);
+		counted[LHCALL_SET_CLOCKEVENT] = counted[LHCALL_FLUSH_ASYNC] = 0;
+		slot = w->lg.ring_cursor;
+		w->lg.data->hcalls[slot] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, i + 1 };
+		*status_byte(w, slot) = 0;
+		world_scramble(&w->lg.data->hcalls[slot].number, LHCALL_SET_CLOCKEVENT,
+			       LHCALL_FLUSH_ASYNC);
+		check(world_hypercall(w, LHCALL_FLUSH_ASYNC, 0, 0, 0, 0) == ENTERS, "%s",
+		      w->lg.text);
+		world_settle();
+		alarms = counted[LHCALL_SET_CLOCKEVENT];
+		others = counted[LHCALL_FLUSH_ASYNC];
+		check(alarms + others == 1 && w->tolds == alarms, "the Launcher changed a number in "
+		      "the ring meanwhile: one call was %s, and the other counted",
+		      w->tolds ? "SET_CLOCKEVENT" : "FLUSH_ASYNC");
+	}
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(random_producers), TEST(full_ring), TEST(stops_at_a_gap),
 		TEST(never_more_than_the_ring), TEST(killed_in_the_middle),
-		TEST(shutdown_in_the_ring), TEST(init_in_the_ring), TEST(notify_and_halt),
+		TEST(shutdown_in_the_ring), TEST(init_in_the_ring), TEST(notify_and_halt), TEST(slots_are_read_once),
 		TEST(nobody_else_runs_it), TEST(context_switch),
 	};
 

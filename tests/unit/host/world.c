@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <signal.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -16,6 +18,40 @@ void random_start(const char *test)
 		       (u64)time(NULL) * 2654435761u + (u64)getpid() * 40503u;
 	random_state |= 1;
 	printf("# %s: SEED=%llu\n", test, (unsigned long long)random_state);
+}
+
+/* ---- Somebody who writes while we read ---- */
+
+static struct {
+	volatile u32 *word;
+	u32 value[2];
+	u32 steps;
+} scrambled;
+
+static void between_two(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)info;
+	*scrambled.word = scrambled.value[chance(50)];
+	if (!--scrambled.steps)		/* who looks later finds one of the two */
+		((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)LG_EFLAGS_TF;
+}
+
+void world_scramble(u32 *word, u32 a, u32 b)
+{
+	struct sigaction action = { .sa_sigaction = between_two, .sa_flags = SA_SIGINFO };
+
+	scrambled.word = word;
+	scrambled.value[0] = a;
+	scrambled.value[1] = b;
+	scrambled.steps = 2000;
+	check(sigaction(SIGTRAP, &action, NULL) == 0, "SIGTRAP cannot be had");
+	__builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | LG_EFLAGS_TF);
+}
+
+void world_settle(void)
+{
+	__builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~(u64)LG_EFLAGS_TF);
 }
 
 static struct world *world_of(struct lguest *lg)

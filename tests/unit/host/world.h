@@ -94,6 +94,11 @@ void world_put32(struct world *w, u32 gpa, u32 value);
 u32 world_frame(struct world *w);	/* a fresh frame: its number */
 u32 world_pfn_of(struct world *w, u64 phys);	/* ~0u: not one of the Guest's */
 
+/* A Launcher that writes to this word between any two of our next 2000 instructions, now a,
+ * now b; or until world_settle(). */
+void world_scramble(u32 *word, u32 a, u32 b);
+void world_settle(void);
+
 /* Guest page tables.  Tables that are missing are made, with directory flags 0x67. */
 u32 guest_root(struct world *w);
 u32 guest_pte_gpa(struct world *w, u32 root, u32 gva, bool make);
