@@ -80,8 +80,9 @@ struct verdict mmu_shadow(struct world *w, u32 gva, u32 access)
 	v.pfn = world_pfn_of(w, pte & 0x000ffffffffff000ull);
 	check(v.pfn != ~0u, "the shadow maps %#x to %#llx, which is not the Guest's", gva,
 	      (unsigned long long)pte);
-	check(!(pte >> 52 & 0x7ff) && (pte & 0x20) && (!(pte & 2) || (pte & 0x40)),
-	      "the shadow's entry for %#x is %#llx", gva, (unsigned long long)pte);
+	check((pte & 0x7ff0000000000ff8ull) == 0x60,
+	      "the shadow's entry for %#x is %#llx: of its flags, 0x60 are set always, P, RW, US and "
+	      "NX now and then, no other", gva, (unsigned long long)pte);
 	return v;
 }
 
@@ -108,7 +109,8 @@ bool mmu_access(struct world *w, u32 gva, u32 access, u32 handler, u32 *faults)
 			return false;
 		check(regs->eip == eip, "a page fault moved eip to %#x", (u32)regs->eip);
 	}
-	fail_msg("access %u to %#x faults for ever", access, gva);
+	fail_msg("ring %u %s %#x, and that faults for ever", access & A_USER ? 3 : 1,
+		 access & A_WRITE ? "writes to" : access & A_FETCH ? "executes" : "reads", gva);
 	return false;
 }
 

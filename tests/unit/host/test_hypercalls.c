@@ -517,6 +517,18 @@ static void page_table_calls_refuse(void **state)
 			expect_dead(w, calls[i].reason, calls[i].words);
 		world_free(w);
 	}
+	/* A PDPT has four slots. */
+	for (i = 3; i < 5; i++) {
+		w = fresh();
+		world_write(w, 0x5000, (u64[]){ 0x6001, 0, 0, 0 }, 32);
+		check(world_hypercall(w, LHCALL_NEW_PGTABLE, 0x5000, 0, 0, 0) == ENTERS, "%s", w->lg.text);
+		assert_true(w->lg.pae);
+		check(world_hypercall(w, LHCALL_SET_PGD, 0x5000, i, junk(), junk()) ==
+		      (i < 4 ? ENTERS : DEAD), "SET_PGD of slot %u of 4: %s", i, w->lg.text);
+		if (i == 4)
+			expect_dead(w, LG_PT_PGD_INDEX, "Attempt to set pgd 4/4");
+		world_free(w);
+	}
 }
 
 /* NEW_PGTABLE itself checks nothing; the next walk does. */
