@@ -41,7 +41,7 @@ extern __x86_return_thunk
 %define MSR_GS_BASE	0xc0000101
 
 ; EFLAGS that a gate clears when it delivers: TF, IOPL, NT, RF, VM
-%define FLAGS_CLEARED	0x00000100 | 0x00003000 | 0x00004000 | 0x00010000 | 0x00020000
+%define FLAGS_CLEARED	(0x00000100 | 0x00003000 | 0x00004000 | 0x00010000 | 0x00020000)
 ; Vectors for which the CPU pushes an error code and a Guest expects it: 8, 10-14, 17
 %define GUEST_ERROR_VECTORS 0x00027d00
 

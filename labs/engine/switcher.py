@@ -146,6 +146,18 @@ def in_order(code, steps, where):
     return None
 
 
+def whole_cr3(code, where):
+    """All 64 bits of CR3: tables above 4 GiB are nothing that the stand can show."""
+    at = find(code, r"^mov cr3,")[0]
+    register = next(p for o, _, p in code if o == at).split(",")[1]
+    half = register + "d" if register[1:].isdigit() else "e" + register[1:]
+    loads = [(o, m, p) for o, m, p in code if o < at and p.split(",")[0] in (register, half)]
+    if loads and loads[-1][2].startswith(half + ","):
+        return ("%s: %s %s, and then the write to CR3: the upper half is lost, and page tables may "
+                "lie above 4 GiB" % (where, loads[-1][1], loads[-1][2]))
+    return None
+
+
 def way_in(c):
     """10.1: the table of S:110, and no stack where there is none."""
     code = c.between("lg_enter_guest", "enter_segments")
@@ -160,7 +172,11 @@ def way_in(c):
     late = [o for o in find(code, r"^(push|pop)") if o > find(code, r"^lidt")[0]]
     if late:
         return "way in: push or pop after LIDT: rsp is a stack for faults there, not for us"
-    return None
+    fetched = [p for o, m, p in code if m == "mov" and p.startswith("rsp,QWORD PTR [")]
+    if fetched:
+        return "way in: mov %s: that is what lies there; the stack ends at that address: LEA" % (
+            fetched[0])
+    return whole_cr3(code, "way in")
 
 
 def registers(c):
@@ -227,11 +243,14 @@ def way_home(c):
     loads = sorted((order.index("mov fs"), order.index("mov gs")))
     if bases[0] < loads[0] or bases[1] < loads[1]:
         return "way home: a base is written before its selector is loaded"
+    stack = find(code, r"^mov rsp,")
+    if not stack or stack[-1] > system[-1][0]:
+        return "way home: rsp is not the Host's before LIDT: its handlers may run then"
     if end <= system[-1][0]:
         return "way home: leave_end is not behind LIDT"
     if find([i for i in code if i[0] < end], r"^(push|pop)"):
         return "way home: push or pop before the Host's IDT is back"
-    return None
+    return whole_cr3(code, "way home")
 
 
 def short_cut(c):

@@ -375,6 +375,36 @@ static bool interrupt_everywhere(void)
 
 static const u64 error_vectors = 1ull << 8 | 31ull << 10 | 1ull << 17 | 1ull << 21 | 3ull << 29;
 
+/*
+ * Home, although somebody next to it in lg_pages.direct has a handler: the exception behind has
+ * one, and what lies behind all 32 (direct_count[0]) could be taken for one.
+ */
+static bool nobody_elses_handler(struct world *w)
+{
+	bool good;
+
+	program(w, GUEST_HANDLER, int_1f, sizeof(int_1f));
+	w->pages->direct[7] = GUEST_HANDLER;
+	start(w, false, ud2, sizeof(ud2));
+	good = stay(w);
+	w->pages->direct[7] = 0;
+	if (!good)
+		return false;
+	if (w->pages->regs.trapno != 6)
+		return fail("way out: of vectors 6 and 7 only 7 has a handler in direct[], 6 happened, "
+			    "and trapno is %x, expected %x", w->pages->regs.trapno, (u64)6);
+	w->pages->direct_count[0] = GUEST_HANDLER;
+	start(w, false, int_1f, sizeof(int_1f));
+	self_interrupt(32);
+	good = stay(w);
+	end_of_interrupt();
+	w->pages->direct_count[0] = 0;
+	if (good && w->pages->regs.trapno != 32)
+		return fail("way out: vector 32 is none that direct[] knows, and trapno is %x, expected %x",
+			    w->pages->regs.trapno, (u64)32);
+	return good;
+}
+
 /* Real faults, with error codes and without. */
 static bool error_codes(void)
 {
@@ -404,7 +434,7 @@ static bool error_codes(void)
 			return fail("way out: cr2 is %x, expected %x", w->pages->cr2,
 				    (u64)fault[i].cr2);
 	}
-	return true;
+	return nobody_elses_handler(w);
 }
 
 /* Every vector, its frame made by hand, with dirt in every upper half. */
@@ -507,7 +537,7 @@ static bool pushed(struct world *w, u32 at, const u32 want[5])
 	u32 i, mask;
 
 	for (i = 0; i < 5; i++) {
-		mask = i == 2 ? FLAGS | LG_EFLAGS_IF : ~0u;
+		mask = i == 2 ? FLAGS | LG_EFLAGS_IF | LG_EFLAGS_NT : ~0u;
 		if (want[i] != 0xffffffff && (stack_word(w, at + i * 4) & mask) != (want[i] & mask))
 			return fail("short cut: %s on the Guest's stack is %x, expected %x",
 				    frame_names[i], (u64)stack_word(w, at + i * 4), (u64)want[i]);
@@ -555,6 +585,7 @@ static bool syscall(void)
 {
 	u32 i;
 
+	world[0].pages->direct_count_syscall = 0xfffffff0;	/* 64 bits are counted */
 	for (i = 0; i < ROUNDS; i++)
 		if (!call_trip(&world[0]))
 			return false;
@@ -652,15 +683,22 @@ static bool trap_trip(struct world *w, u32 which, bool user)
 {
 	u32 vector = silly[which].vector, error = silly[which].error, flags, esp;
 	u64 count = w->pages->direct_count[vector];
+	/* SET_STACK may name any segment of ring 1, and AC is set where SMAP is on (H:550). */
+	u32 ss = count & 1 ? KDS : 20 * 8 + 1, ac = count & 2 ? 0 : LG_EFLAGS_AC;
+	u32 was = w->pages->direct_flags;
 
+	w->pages->ss1 = ss;
+	w->pages->direct_flags |= ac;
 	start_trap(w, user, vector, silly[which].code, sizeof(silly[which].code));
 	/* NT must not reach the handler: its first IRET would be a task switch. */
 	w->pages->regs.eflags |= LG_EFLAGS_NT;
-	flags = came_with.flags;
+	flags = came_with.flags | LG_EFLAGS_NT;
 	if (user && vector == 14)
 		error |= LG_PF_USER;
 	if (!stay(w) || !trapped(w, 0x1f, 0))
 		return false;
+	w->pages->ss1 = KDS;
+	w->pages->direct_flags = was;
 	esp = user ? GUEST_KERNEL_STACK - 20 : GUEST_STACK - 12;
 	if (!pushed(w, esp, (u32[]){ GUEST_CODE + silly[which].ahead, user ? UCS : KCS, flags,
 				     user ? GUEST_STACK : 0xffffffff, user ? UDS : 0xffffffff }))
@@ -671,7 +709,8 @@ static bool trap_trip(struct world *w, u32 which, bool user)
 			return fail("short cut: the error code on the Guest's stack is %x, expected %x",
 				    (u64)stack_word(w, esp), (u64)error);
 	}
-	if (!handler_sees(w, esp, LG_EFLAGS_IF, LG_EFLAGS_IF | LG_EFLAGS_TF | LG_EFLAGS_NT | 0x3000))
+	if (!handler_sees(w, esp, LG_EFLAGS_IF | ac, LG_EFLAGS_IF | ac | LG_EFLAGS_TF |
+			  LG_EFLAGS_NT | 0x3000))
 		return false;
 	if ((seen(w)->flags & FLAGS) != (flags & FLAGS))
 		return fail("short cut: the handler's eflags are %x, expected those of before, %x",
@@ -680,13 +719,16 @@ static bool trap_trip(struct world *w, u32 which, bool user)
 		return fail("short cut: direct_count[%d] went from %d to %d", (u64)vector, count,
 			    w->pages->direct_count[vector]);
 	w->pages->direct[vector] = 0;
-	return left(w, next(w)) && frame(w, GUEST_HANDLER + 0x802, KCS, next(w)->flags, esp, KDS);
+	return left(w, next(w)) && frame(w, GUEST_HANDLER + 0x802, KCS, next(w)->flags, esp,
+					 user ? ss : KDS);
 }
 
 static bool traps(bool user, bool error)
 {
 	u32 i, k;
 
+	for (k = 0; k < 4; k++)		/* 64 bits are counted */
+		world[0].pages->direct_count[silly[k].vector] = 0xfffffff0;
 	for (i = 0; i < 50; i++)
 		for (k = 0; k < 4; k++)
 			if (silly[k].has_error == error && !trap_trip(&world[0], k, user))
