@@ -569,7 +569,7 @@ def try_evil(exercise, text, tests):
         names = [t[len(PREFIX):] for t in mine]
         for _ in (1, 2):    # a slow machine is no reason to fail
             seen = Tournament(hosts.modules(names), names, elf, runs).fight()
-            bad_end = [e for e in seen.good or [] if not ends(e)]
+            bad_end = [(n, e) for n, e in enumerate(seen.good or [], 1) if not ends(e)]
             if not seen.unsure and not bad_end:
                 break
     for t in mine:
@@ -577,7 +577,7 @@ def try_evil(exercise, text, tests):
         if seen.wrong:
             v = Verdict(FAIL, seen.wrong)
         elif bad_end:
-            v = Verdict(FAIL, "on the good Host it ended with %s: expected that it comes to an "
+            v = Verdict(FAIL, "on the good Host run %d ended with %s: expected that it comes to an "
                         "end by itself, within 6 s, or is killed" % bad_end[0])
         elif seen.trouble:
             v = Verdict(ERROR, seen.trouble)

@@ -146,8 +146,8 @@ def select(name=None):
     if kernel is None:
         check_name(name)
         raise NestedError(
-            "kernel %s is not here yet; fetch it with: tools/nested kernel fetch %s"
-            % (name, name)
+            "kernel %s is not here yet; fetch it with: %s kernel fetch %s"
+            % (name, os.path.relpath(os.path.join(TOP, "tools", "nested")), name)
         )
     if os.environ.get("KDIR"):
         kernel.kdir = os.path.abspath(os.environ["KDIR"])

@@ -124,7 +124,8 @@ static void done_with(struct snapshot *s)
 static void refused(int status, const char *words)
 {
 	if (c.status != status || !strstr(c.text, words) || strchr(c.text, '\n'))
-		fail_msg("expected %d '...%s...', got %d '%s'", status, words, c.status, c.text);
+		fail_msg("expected status %d and one line with '%s' in it, got status %d and '%s'", status,
+			 words, c.status, c.text);
 }
 
 static uint8_t *whole(size_t *n)
@@ -375,7 +376,7 @@ static void lies(void **state)
 		memcpy(&count, good + last + 4, 4);
 	}
 	lie(good, n, VERSION_AT, 2, "another version");
-	refused(STATUS_NOT_KERNEL, "expected 1.");
+	refused(STATUS_NOT_KERNEL, "expected 1");
 	lie(good, n, INTERFACE_AT, LG_INTERFACE + 1, "another interface");
 	lie(good, n, BYTES_AT, (uint32_t)n + 1, "another length");
 	lie(good, n, BYTES_AT + 4, 1, "4 GiB more");
