@@ -303,6 +303,10 @@ ERROR_CODE = {8, 10, 11, 12, 13, 14, 17, 21, 29, 30}
 def doors(c):
     """10.7: 16 bytes each, in order."""
     at = {o: (m, p) for o, m, p in c.all}
+    first = at.get(c.at("lg_stub_hypercall"), ("nothing",))[0]
+    if first != "endbr64":
+        return "doors: lg_stub_hypercall begins with %s, expected ENDBR64: a gate is an indirect " \
+               "branch, and a CPU with CET goes nowhere else" % first
     goal = "jmp %x " % c.at("from_guest")
     for vector in range(256):
         here = c.at("lg_stubs") + 16 * vector

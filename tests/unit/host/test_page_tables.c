@@ -53,6 +53,13 @@ static u64 pte_of(struct guest *g, u32 gva)
 	return guest_entry(g->w, guest_pte_gpa(g->w, g->root, gva, false));
 }
 
+static void pte_is(struct guest *g, u32 gva, u64 want, const char *when)
+{
+	if (pte_of(g, gva) != want)
+		fail_msg("%s the Guest's own PTE is %#llx, expected %#llx", when,
+			 (unsigned long long)pte_of(g, gva), (unsigned long long)want);
+}
+
 /* ---- Linear mode ---- */
 
 static void linear_mode(void **state)
@@ -291,7 +298,9 @@ static void last_frame(void **state)
 			} else {
 				world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08000000, 0, 0);
 				g.w->lg.pages->cr2 = 0x08000000;
-				assert_int_equal(world_trap(g.w, 14, 2), DEAD);
+				check(world_trap(g.w, 14, 2) == DEAD,
+				      "a PTE names frame %#x, the Guest has %#x, and it lives", FRAMES,
+				      FRAMES);
 			}
 			expect_dead(g.w, LG_PT_PTE_FRAME, "bad page table entry 0x400");
 			world_free(g.w);
@@ -365,12 +374,13 @@ static void clean_until_written(void **state)
 		assert_true(may(&g, 0x08000000, A_READ | A_USER));
 		g.w->on_again = NULL;
 		check(g.faults == 1, "%u faults for one read", g.faults);
-		assert_int_equal(pte_of(&g, 0x08000000), frame | 0x27);
-		assert_false(mmu_shadow(g.w, 0x08000000, A_WRITE).ok);
+		pte_is(&g, 0x08000000, frame | 0x27, "after a read");
+		check(!mmu_shadow(g.w, 0x08000000, A_WRITE).ok,
+		      "the page is clean, and writable in the shadow: the first write goes unnoticed");
 		assert_true(may(&g, 0x08000000, A_WRITE | A_USER));
 		check(g.faults == 1, "%u faults for the first write to a clean page", g.faults);
-		assert_int_equal(pte_of(&g, 0x08000000), frame | 0x67);
-		assert_true(mmu_shadow(g.w, 0x08000000, A_WRITE).ok);
+		pte_is(&g, 0x08000000, frame | 0x67, "after a write");
+		check(mmu_shadow(g.w, 0x08000000, A_WRITE).ok, "written to, and still read-only");
 		check(counted(&g, LG_STAT_fill_dirty) == 1, "fill_dirty is %u, expected 1",
 		      counted(&g, LG_STAT_fill_dirty));
 		/* Its neighbour is written to at once. */
@@ -392,9 +402,10 @@ static void clean_until_written(void **state)
 		lg_regs(&g.w->lg)->cs = 0x61;
 		world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08000000, frame | 0x27, 0);
 		assert_true(mmu_shadow(g.w, 0x08000000, A_READ).ok);	/* put in at once */
-		assert_false(mmu_shadow(g.w, 0x08000000, A_WRITE).ok);
+		check(!mmu_shadow(g.w, 0x08000000, A_WRITE).ok,
+		      "the page is clean, and writable in the shadow: the first write goes unnoticed");
 		assert_true(may(&g, 0x08000000, A_WRITE | A_USER));
-		assert_int_equal(pte_of(&g, 0x08000000), frame | 0x67);
+		pte_is(&g, 0x08000000, frame | 0x67, "after a write");
 		world_free(g.w);
 	}
 }
@@ -412,7 +423,7 @@ static void dirty_but_old(void **state)
 	lg_regs(&g.w->lg)->cs = 0x61;
 	world_hypercall(g.w, LHCALL_SET_PTE, g.root, 0x08000000, frame | 0x47, 0);
 	assert_true(may(&g, 0x08000000, A_READ | A_USER));
-	assert_int_equal(pte_of(&g, 0x08000000), frame | 0x67);
+	pte_is(&g, 0x08000000, frame | 0x67, "made old by SET_PTE, and read:");
 	world_free(g.w);
 }
 

@@ -69,7 +69,8 @@ static void tell(struct world *w, enum what what, u32 a, u32 b, u32 c)
 
 void world_bad_page(const void *page)
 {
-	fail_msg("lg_os_phys(%p): not a page", page);
+	fail_msg("lg_os_phys(%p): %s", page, page ? "that is no start of a page" :
+		 "NULL is no page: a frame that nobody has wanted yet, or table number 0");
 }
 
 void lg_kill_by(struct lguest *lg, const char *by, enum lg_reason reason, const char *format, ...)

@@ -677,6 +677,7 @@ static const struct {
 	{ { 0xcc }, 3, 0, 1, false },
 	{ { 0xea, 0, 0, 1, 0, 23 * 8 + 1, 0 }, 13, 23 * 8, 0, true },
 	{ { 0x36, 0xa3, 0x78, 0x56, 0xa0, 0 }, 14, 2, 0, true },
+	{ { 0xf4 }, 13, 0, 0, true },		/* an error code of 0 is one, too */
 };
 
 static bool trap_trip(struct world *w, u32 which, bool user)
@@ -727,10 +728,10 @@ static bool traps(bool user, bool error)
 {
 	u32 i, k;
 
-	for (k = 0; k < 4; k++)		/* 64 bits are counted */
+	for (k = 0; k < 5; k++)		/* 64 bits are counted */
 		world[0].pages->direct_count[silly[k].vector] = 0xfffffff0;
 	for (i = 0; i < 50; i++)
-		for (k = 0; k < 4; k++)
+		for (k = 0; k < 5; k++)
 			if (silly[k].has_error == error && !trap_trip(&world[0], k, user))
 				return false;
 	return true;
