@@ -580,6 +580,9 @@ static int oracle(uint16_t head, unsigned *readable, unsigned *writable)
 		for (uint64_t b = 0; b < desc[i].len; b += desc[i].len > 4096 ? 4096 : 1)
 			if (desc[i].addr + b >= m.limit || desc[i].addr + b < desc[i].addr)
 				return -1;
+		/* The steps of a long one may pass over the end of memory. */
+		if (desc[i].len && desc[i].addr + desc[i].len - 1 >= m.limit)
+			return -1;
 		if (desc[i].flags & VRING_DESC_F_INDIRECT)
 			return -1;
 		if (desc[i].flags & VRING_DESC_F_WRITE)
