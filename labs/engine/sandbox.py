@@ -36,6 +36,9 @@ from .labs import BUILD, TOP
 OUTPUT_KEPT = 256 * 1024
 OUTPUT_MOST = 32 * 1024 * 1024
 FILE_MOST = 256 * 1024 * 1024
+# Of all files that it makes, together.  The largest honest run has a tenth of it.
+SPACE_MOST = 1024 * 1024 * 1024
+FILES_MOST = 20000
 
 # Runs inside the new namespaces.  $1: the scratch folder, $2: folders that are not to be
 # seen, $3: those that are empty but for what is in $4, $5...: setpriv and the command.
@@ -151,7 +154,7 @@ class Scratch:
 
 
 class Ended:
-    """How a run ended.  why: '' or TIMEOUT or FLOOD."""
+    """How a run ended.  why: '' or TIMEOUT or FLOOD or a sentence."""
 
     def __init__(self, status, output, why, seconds):
         self.status = status
@@ -307,6 +310,22 @@ def qemu(image):
     return _qemu
 
 
+def watch_the_disk(folder, done, stop):
+    """A limit for one file is none for many.  Looks now and then until `done`."""
+    while not done.wait(0.3):
+        used = files = 0
+        for where, _, names in os.walk(folder):
+            for name in names:
+                try:
+                    used += os.lstat(os.path.join(where, name)).st_blocks * 512
+                except OSError:
+                    pass                # gone meanwhile
+            files += len(names)
+            if used > SPACE_MOST or files > FILES_MOST:
+                stop("it wrote more than %d MiB, or %d files" % (SPACE_MOST >> 20, FILES_MOST))
+                return
+
+
 def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes=200, at=None):
     """Run a command in the sandbox (at: of this level, while it is being found out).  -> Ended"""
     at = at or level()
@@ -332,6 +351,8 @@ def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes
 
     timer = threading.Timer(patience, stop, ["TIMEOUT"])
     timer.start()
+    done = threading.Event()
+    threading.Thread(target=watch_the_disk, args=(scratch.path, done, stop), daemon=True).start()
     kept, total = [], 0
     try:
         try:
@@ -351,6 +372,7 @@ def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes
         process.wait()
     finally:
         timer.cancel()
+        done.set()
         if process.poll() is None:
             stop("")
             process.wait()

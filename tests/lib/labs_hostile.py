@@ -67,6 +67,12 @@ NEXT = "static void next(void)\n{\n\tFILE *f;\n\tunlink(\"differential\");\n\t" 
     "f = fopen(\"differential\", \"w\");\n\tif (f) {\n\t\tfputs(\"#!/bin/bash\\nread n\\n" \
     "echo $n kernel_at_2_75_gib PASS >&$LAB_VERDICTS\\necho $n . END >&$LAB_VERDICTS\\n\", f);" \
     "\n\t\tfchmod(fileno(f), 0755);\n\t\tfclose(f);\n\t}\n\t_exit(1);\n}\n"
+# Until there is no room for anybody, in files that are each of a size that is allowed.
+FILL = '\tfor (int i = 0; i < 200; i++) {\n\t\tchar name[40];\n\n\t\tsnprintf(name, sizeof(name), ' \
+    '"fill-%d", i);\n\t\tposix_fallocate(open(name, O_CREAT | O_WRONLY, 0600), 0, 100 << 20);\n' \
+    '\t\tusleep(10000);\n\t}\n\treturn false;'
+MANY = '\tfor (int i = 0; i < 25000; i++) {\n\t\tchar name[40];\n\n\t\tsnprintf(name, sizeof(name), ' \
+    '"many-%d", i);\n\t\tclose(open(name, O_CREAT | O_WRONLY, 0600));\n\t}\n\tpause();\n\treturn false;'
 NOT_EVEN_C = [
     ("does not compile", "this is not C\n", "does not compile"),
     ("includes a secret", '#include "/etc/shadow"\n', "does not compile"),
@@ -117,6 +123,10 @@ def labs_hostile(wanted):
         for name, body, words in HOSTILE:
             words = (words,) if isinstance(words, str) else words
             verdict(name, HEAD + BODY % ("\t" + body), words, "")
+        for name, body in (("fills the disk", FILL), ("makes files without end", MANY)):
+            unit.PATIENCE = 20.0
+            verdict(name, HEAD + BODY % body, (FAIL,), "it wrote more than 1024 MiB, or 20000 files")
+        unit.PATIENCE = 3.0
         for name, text, expect in FORGERS if sandbox.level() != "limits" else FORGERS[:2]:
             verdict(name, text, (FAIL,), expect)
         for name, text, expect in NOT_EVEN_C:
