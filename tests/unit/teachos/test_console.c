@@ -65,7 +65,8 @@ static int set_up(void **state)
 		broken("probe() says that this console can't be used");
 	device_look(in);
 	if (in->count != PAGE / 256 || device_chain(in, 0)->writable != 256)
-		broken("%u buffers lie ready for what is typed", in->count);
+		broken("%u buffers of %u bytes lie ready for what is typed; expected %u of 256", in->count,
+		       in->count ? device_chain(in, 0)->writable : 0, PAGE / 256);
 	in->kicks = 0;
 	out->reads = slow_printer;
 	around_ready();
