@@ -123,17 +123,22 @@ def progress(tree, results, say=print):
     total = most = 0
     for lab in load_all():
         last = results(lab)
-        score = "never graded"
+        # What a handout brings along solved is no exercise of the student's.
+        given = {e.id for e in lab.exercises
+                 if tree.is_handout and e.id not in tree.index["exercises"]}
+        score = "given" if len(given) == len(lab.exercises) else "never graded"
         if last:
             score = "%g of %g points" % (last["score"], lab.points)
             total += last["score"]
-        most += lab.points
+        most += 0 if score == "given" else lab.points
         say("lab %-2d  %-38s %s" % (lab.lab, lab.title, score))
         tests = (last or {}).get("tests", [])
         for e in lab.exercises:
             mine = [t for t in tests if t["name"].startswith(e.id + " ")]
             steps = sum(min(v, 3) for k, v in known.items() if k.startswith(e.id + "-"))
             state = "not begun" if tree.untouched(e, tree.mine(e)) else "begun"
+            if e.id in given:
+                state = "given"
             if mine and state == "begun":
                 good = sum(1 for t in mine if t["status"] == "passed")
                 state = "done" if good == len(mine) else "%d of %d tests" % (good, len(mine))

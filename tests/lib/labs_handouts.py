@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(TOP, "labs"))
 def labs_handout(wanted):
     """A handout has no trace of the solutions, and a student's work in it is graded."""
     from engine import handout, markers, reference
+    from engine.labs import load_all
     from engine.tree import Tree
     results, prefix = [], "labs/handout"
     lab = os.path.join(TOP, "labs", "lab")
@@ -58,6 +59,14 @@ def labs_handout(wanted):
             return (int(m.group(1)), int(m.group(2)), text) if m else (-1, -1, text)
         good, bad, text = check6()
         results.append(check(prefix + "/stubs score nothing", good == 0 and bad > 15, text[-300:]))
+        p = subprocess.run([os.path.join(dest, "labs", "lab"), "progress"], timeout=60, env=dict(
+            env, BUILD=os.path.join(folder, "build")), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+        text = p.stdout.decode("utf-8", "replace")
+        results.append(check(prefix + "/progress: labs that came solved are given", re.search(
+            r"^lab 5 .* given$", text, re.M) and re.search(r"^lab 6 .* never graded$", text, re.M)
+            and re.search(r"^   6\.1 .* not begun$", text, re.M) and text.splitlines()[-1] ==
+            "0 of %g points" % sum(l.points for l in load_all() if l.lab >= 6), text[-400:]))
         # The student writes 6.1 and, wrongly, 6.4.
         path = os.path.join(dest, "host", "hypercalls.c")
         with open(path, encoding="utf-8") as f:
