@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from . import compose, guests, hints, labs, markers, questions, sandbox, submission, unit
+from . import compose, ending, guests, hints, labs, markers, questions, sandbox, submission, unit
 from . import grade as grading
 from .labs import BUILD, TOP, LabError
 from .tree import Tree
@@ -450,6 +450,7 @@ def main(arguments):
     p.add_argument("--seed", type=dice)
     o = parser.parse_args(arguments)
     o.words = list(arguments)
+    ending.prepare()
     try:
         return o.run(o)
     except (LabError, markers.MarkerError, guests.Broken) as error:

@@ -130,18 +130,50 @@ def describe():
             "limits": "limits only: this machine gives us no namespaces"}[level()]
 
 
+# What there is to be stopped and removed: ending.py.
+_running, _scratches = set(), set()
+_over = threading.Event()
+
+
+def not_over():
+    """Other threads wait here for the end of the process, once somebody has called stop_all."""
+    if _over.is_set():
+        threading.Event().wait()
+
+
+def stop_all():
+    """Nobody who runs here goes on, nobody begins, and no scratch folder stays."""
+    _over.set()
+    for process, uid in list(_running):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        if _level == "limits":
+            end_all_of(uid)
+    for _ in range(100):        # a thread may be writing into one
+        for scratch in list(_scratches):
+            shutil.rmtree(scratch.path, ignore_errors=True)
+        if not any(os.path.exists(s.path) for s in list(_scratches)):
+            return
+        time.sleep(0.02)
+
+
 class Scratch:
     """A folder that the sandboxed program may write to; removed in the end."""
 
     def __enter__(self):
+        not_over()
         # Not TMPDIR: it may lie where another user cannot go.
         self.path = tempfile.mkdtemp(prefix="lg-lab-", dir="/tmp")
         self.uid = random.randrange(1 << 20, 1 << 24) if os.geteuid() == 0 else os.getuid()
+        _scratches.add(self)
         os.mkdir(os.path.join(self.path, "tmp"))
         return self
 
     def __exit__(self, *_):
         shutil.rmtree(self.path, ignore_errors=True)
+        _scratches.discard(self)
 
     def give(self):
         """What we put there belongs to the sandboxed user from now on."""
@@ -328,6 +360,7 @@ def watch_the_disk(folder, done, stop):
 
 def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes=200, at=None):
     """Run a command in the sandbox (at: of this level, while it is being found out).  -> Ended"""
+    not_over()
     at = at or level()
     scratch.give()
     uid = scratch.uid
@@ -340,7 +373,8 @@ def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, cwd=scratch.path, env=clean,
                                pass_fds=pass_fds, preexec_fn=_limits(patience, processes))
-    why = []
+    why, here = [], (process, uid)
+    _running.add(here)
 
     def stop(reason):
         why.append(reason)
@@ -373,6 +407,7 @@ def run(words, scratch, patience=60, env=None, stdin=b"", pass_fds=(), processes
     finally:
         timer.cancel()
         done.set()
+        _running.discard(here)
         if process.poll() is None:
             stop("")
             process.wait()

@@ -3,13 +3,15 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from . import machine
 from .machine import TOP
-from .suites import check
+from .suites import check, descendants
 from .verdict import FAIL, PASS, SKIP, Result
 
 sys.path.insert(0, os.path.join(TOP, "labs"))
@@ -60,6 +62,56 @@ subprocess.call(sys.argv[1:])
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(used.ru_utime + used.ru_stime)
 """
+
+
+def labs_stopped(wanted):
+    """Ctrl-C, and `kill`, in the middle of it: at once, and nothing is left behind."""
+    return stopped("check", signal.SIGINT, "./") + stopped("grade", signal.SIGTERM, "qemu-system")
+
+
+def stopped(command, number, program):
+    """...as soon as something runs below it whose command line has `program` in it."""
+    name = "labs/stopped/%s" % command
+    with tempfile.TemporaryDirectory(prefix="lg-stopped-") as folder:
+        p = subprocess.Popen([os.path.join(TOP, "labs", "lab"), command, "6"], cwd=TOP,
+                             env=dict(os.environ, TMPDIR=folder), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=lambda:
+                             signal.signal(signal.SIGINT, signal.default_int_handler))
+        machine.RUNNING.add(p)
+        below, places = [], set()
+        until = time.monotonic() + 100
+        while p.poll() is None and time.monotonic() < until and not any(
+                program in words for _, words, _ in below):
+            time.sleep(0.02)
+            below = [one for one in map(about, descendants(p.pid)) if one]
+            places |= {at for _, _, at in below if at.startswith("/tmp/lg-lab-")}
+        begun = time.monotonic()
+        p.send_signal(number)
+        try:
+            said = p.communicate(timeout=60)[0].decode("utf-8", "replace")
+        except subprocess.TimeoutExpired:
+            machine.stop(p)
+            said = "still running after a minute"
+        machine.RUNNING.discard(p)
+        took = time.monotonic() - begun
+        time.sleep(0.5)
+        alive = [words for pid, words, _ in below if (about(pid) or [0, ""])[1] == words]
+        left = [at for at in places if os.path.exists(at)] + os.listdir(folder)
+    return [check(name + "/at once", p.returncode == 128 + number and took < 10 and
+                  "labs: stopped by SIG" in said, "status %s after %.1f s: %s" % (
+                      p.returncode, took, said[-200:]), said),
+            check(name + "/nothing is left", places and not alive and not left,
+                  "of %s: running %s, folders %s" % (sorted(places), alive, left))]
+
+
+def about(pid):
+    """(pid, command line, current folder) of a process, or None if it is none any more."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return pid, f.read().replace(b"\0", b" ").decode("utf-8", "replace"), \
+                os.readlink("/proc/%d/cwd" % pid)
+    except OSError:
+        return None
 
 
 def labs_limits(wanted):
