@@ -6,7 +6,7 @@
 #include "lguest_bus.h"
 
 /*D:210 A virtqueue, seen from its driver */
-#define VIRTQUEUE_MAX 256
+#define VIRTQUEUE_MAX 1024		/* QEMU 10 gives a disk that many; the Launcher 256 */
 
 struct virtqueue {
 	u32 num;			/* slots, a power of two */

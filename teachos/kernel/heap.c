@@ -4,13 +4,16 @@
  * Objects smaller than a page share one.  Each page holds objects of one size,
  * begins with a note that says which, and the free ones are strung on a list that
  * runs through the objects themselves.  So kfree() needs no size: it rounds the
- * address down to the page and reads the note.
+ * address down to the page and reads the note.  The few that are larger have pages
+ * of their own, in a row, and the same note at the top of the first.
  */
 #include "kernel.h"
 
 #define SMALLEST_SHIFT	5		/* 32 bytes */
 #define CLASSES		6		/* 32 .. 1024 */
 #define LARGEST		2032u		/* and two to a page */
+#define LARGE		(CLASSES + 1)	/* slab.class of an object with pages of its own */
+#define LARGE_MOST	65520u
 #define SLAB_MAGIC	0x51ab51abu
 
 struct slab {
@@ -46,12 +49,39 @@ static bool slab_grow(u32 class)
 	return true;
 }
 
+static u32 pages_of(u32 size)
+{
+	return (sizeof(struct slab) + size + PAGE_MASK) / PAGE_SIZE;
+}
+
+static void *large_alloc(u32 size)
+{
+	u32 phys = frame_alloc_run(pages_of(size));
+	struct slab *slab = phys_to_virt(phys);
+
+	if (!phys)
+		return NULL;
+	*slab = (struct slab){.magic = SLAB_MAGIC, .size = size, .class = LARGE};
+	return slab + 1;
+}
+
+static void large_free(struct slab *slab)
+{
+	u32 pages = pages_of(slab->size);
+
+	slab->magic = 0;
+	while (pages--)
+		frame_put(virt_to_phys(slab) + pages * PAGE_SIZE);
+}
+
 void *kmalloc(u32 size)
 {
 	u32 class = class_of(size);
 	void **object;
 
-	ASSERT(size <= LARGEST);
+	ASSERT(size <= LARGE_MOST);
+	if (size > LARGEST)
+		return large_alloc(size);
 	if (!free_objects[class] && !slab_grow(class))
 		return NULL;
 	object = free_objects[class];
@@ -67,6 +97,10 @@ void kfree(void *object)
 		return;
 	if (slab->magic != SLAB_MAGIC)
 		panic("kfree(%p): no object of ours", object);
+	if (slab->class == LARGE) {
+		large_free(slab);
+		return;
+	}
 #ifdef CONFIG_DEBUG
 	memset(object, JUNK_BYTE, slab->size < JUNK_LENGTH ? slab->size : JUNK_LENGTH);
 #endif

@@ -184,7 +184,7 @@ u32 *frame_note(u32 phys);
 #define JUNK_LENGTH 128u
 
 /* ---- heap.c -------------------------------------------------------------- */
-void *kmalloc(u32 size);		/* up to 2032 bytes, 16-aligned; NULL: none */
+void *kmalloc(u32 size);		/* up to 65520 bytes, 16-aligned; NULL: none */
 void kfree(void *object);
 
 /* ---- paging.c ------------------------------------------------------------ */

@@ -206,8 +206,9 @@ SELFTEST(all_frames, "memory/every frame can be had, written and given back")
 SELFTEST(heap, "memory/heap objects do not overlap")
 {
 	static const u16 sizes[] = {1, 32, 33, 100, 512, 1000, 1025, 2032};
+	static const u16 large[] = {2033, 4080, 4081, 65520};
 	u8 *objects[64];
-	u32 i, j, size;
+	u32 i, j, size, before;
 
 	for (i = 0; i < 64; i++) {
 		size = sizes[i % 8];
@@ -220,6 +221,21 @@ SELFTEST(heap, "memory/heap objects do not overlap")
 			CHECK(objects[i][j] == i, "object %u, byte %u", i, j);
 	for (i = 0; i < 64; i++)
 		kfree(objects[i]);
+
+	before = frames_free();
+	for (i = 0; i < 4; i++) {
+		objects[i] = kmalloc(large[i]);
+		CHECK(objects[i] && !((u32)objects[i] & 15), "large object %u is at %p", i,
+		      objects[i]);
+		memset(objects[i], i, large[i]);
+	}
+	CHECK_EQUAL(frames_free(), before - 1 - 1 - 2 - 16);
+	for (i = 0; i < 4; i++) {
+		for (j = 0; j < large[i]; j++)
+			CHECK(objects[i][j] == i, "large object %u, byte %u", i, j);
+		kfree(objects[i]);
+	}
+	CHECK_EQUAL(frames_free(), before);
 	return NULL;
 }
 
