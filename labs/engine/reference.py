@@ -114,7 +114,7 @@ def flavours(e, frame, text, place, modules):
     if frame:
         wanted["unit"] = COMMON + frame["flags"]
     if kind == "launcher":
-        wanted["launcher"] = ["-std=gnu11", "-O2", "-pthread", "-Ilauncher"]
+        wanted["launcher"] = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-pthread", "-Ilauncher"]
     for flavour, flags in wanted.items():
         to = os.path.join(place, "%s.%s" % (e.id, flavour))
         put(to + ".c", text.encode())

@@ -395,7 +395,8 @@ static void context_switch(void **state)
 static void slots_are_read_once(void **state)
 {
 	struct world *w = world_new(&(struct world_plan){ .kernel_address = 0xc0000000 });
-	u64 *counted = w->lg.stats.hypercall_ring, alarms, others;
+	__u64 *counted = w->lg.stats.hypercall_ring;
+	u64 alarms, others;
 	u32 i, slot;
 
 	(void)state;
@@ -404,7 +405,8 @@ static void slots_are_read_once(void **state)
 		world_forget(w);
 		counted[LHCALL_SET_CLOCKEVENT] = counted[LHCALL_FLUSH_ASYNC] = 0;
 		slot = w->lg.ring_cursor;
-		w->lg.data->hcalls[slot] = (struct hcall_args){ LHCALL_SET_CLOCKEVENT, i + 1 };
+		w->lg.data->hcalls[slot] = (struct hcall_args){
+			.number = LHCALL_SET_CLOCKEVENT, .arg1 = i + 1 };
 		*status_byte(w, slot) = 0;
 		world_scramble(&w->lg.data->hcalls[slot].number, LHCALL_SET_CLOCKEVENT,
 			       LHCALL_FLUSH_ASYNC);
