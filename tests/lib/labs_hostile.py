@@ -46,7 +46,7 @@ FORGERS = [
      "\n}\n#undef _fail\nvoid _fail(void)\n{\n", ""),
     ("writes to /proc/self/mem", HEAD + BODY % '\tprctl(PR_SET_DUMPABLE, 1);\n\t'
      'int fd = open("/proc/self/mem", O_RDWR);\n\tif (fd >= 0)\n\t\tpwrite(fd, "\\xc3", 1, '
-     '(off_t)(unsigned long)_fail);\n\treturn true;', "changed code in memory"),
+     '(off_t)(unsigned long)_fail);\n\treturn true;', ("changed code in memory", "AddressSanitizer")),
     ("includes the solution", '#include "@TOP@/host/hypercalls.c"\n', "does not compile"),
     ("reads what others handed in", 'asm(".incbin \\"@CANARY@/canary\\"");\n' +
      BODY % "\treturn true;", "does not compile"),
@@ -116,9 +116,10 @@ def labs_hostile(wanted):
         for key, value in values.items():
             text = text.replace(key, value)
         v = unit.try_exercise(e, tree, text, 1, tests)[tests[0].test]
-        results.append(check("%s/%s" % (prefix, name), v.word in words and expect in v.why,
-                             "%s (%s), expected %s %s" % (v.word, v.why, " or ".join(words),
-                                                          expect), v.log))
+        expect = (expect,) if isinstance(expect, str) else expect
+        results.append(check("%s/%s" % (prefix, name), v.word in words and any(
+            e in v.why for e in expect), "%s (%s), expected %s %s" % (
+                v.word, v.why, " or ".join(words), " or ".join(expect)), v.log))
     try:
         for name, body, words in HOSTILE:
             words = (words,) if isinstance(words, str) else words
