@@ -456,8 +456,6 @@ def main(arguments):
     except (LabError, markers.MarkerError, guests.Broken) as error:
         print("labs: %s" % error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:             # `make hint 6.1 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141

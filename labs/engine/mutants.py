@@ -178,8 +178,9 @@ def run(labs, tree, seed, with_guests=True, only=None, write=False):
         unit.prepare(lab, tree)
         rows = [r for r in rows_of(lab, tree)
                 if not only or only in ("%s-%s" % (r.exercise.id, r.name), r.exercise.id)]
-        if only and only.split(":")[0] == "doubles":
-            status |= doubles(lab, with_guests, only[8:])
+        what, _, double = (only or "").partition(":")
+        if what == "doubles":
+            status |= doubles(lab, with_guests, double)
             continue
         if any(redteam.is_redteam(t.test) for e in lab.exercises for t in e.tests):
             hosts = redteam.Hosts(lab)
