@@ -524,6 +524,8 @@ void lg_set_pte(struct lguest *lg, u32 root_gpa, u32 gva, u64 pte)
  *
  * Most page faults of a busy Guest are its own: copy-on-write, demand-zero.  We walk its
  * tables to find that out.  The Switcher could see it in the error code alone, sometimes:
- * P set, and the shadow entry as the Guest's was.  Which bit of an absent shadow entry
- * could say "the Guest's is absent, too"?  And who must clear it, and when?
+ * P set, and the shadow entry as the Guest's was.  For an absent page it can not: a bit in
+ * an absent shadow entry could say "the Guest's is absent, too", but who would clear it?  A
+ * Guest may fill its entry and tell nobody (ABI.md 7.4).  So somebody has to look.  What of
+ * the Guest's memory could the Switcher see, and where, so that the Guest can not?
  *:*/

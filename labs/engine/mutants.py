@@ -142,7 +142,9 @@ def others(path, numbers):
 
 
 def doubles(lab, with_guests, only=""):
-    """The judges of open projects, and whether they can tell right from wrong.  only: PROJECT/NAME"""
+    """
+    The judges of open projects, and whether they can tell right from wrong.  only: PROJECT/NAME
+    """
     path = os.path.join(lab.folder, "hidden", "doubles.py")
     if not os.path.exists(path):
         return 0

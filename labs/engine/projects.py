@@ -4,8 +4,8 @@ The judges of lab 11's open projects, faults and linux, and of snapshots (11.5 a
 
 A project may change anything, so there is no region to take: the judge is given what was
 built (lg.ko, the Launcher, a bzImage), lets it loose in the nested machine, and says what it
-saw and which points it would award.  What proves the judges are doubles, which do right, or wrong in
-known ways (labs/lab11/hidden/doubles.py).
+saw and which points it would award.  What proves the judges are doubles, which do right, or
+wrong in known ways (labs/lab11/hidden/doubles.py).
 """
 
 import json
@@ -203,7 +203,8 @@ echo "$mark death $(tr -d '\n' </tmp/death.json)"
 
 def judge_faults(o):
     lab, nonce = labs.load(11), secrets.randbelow(1 << 31)
-    lines, log = carry_out(FAULTS % (nonce, nonce), [guests.inmate(lab, "lab11-faults")[1]], o.module)
+    lines, log = carry_out(FAULTS % (nonce, nonce), [guests.inmate(lab, "lab11-faults")[1]],
+                           o.module)
     told = dict(l.split(" ", 1) for l in lines if not l.startswith("out "))
     return weigh_faults(nonce, told.get("status"), [l[4:] for l in lines if l.startswith("out ")],
                         json.loads(told.get("stats") or "{}"), told.get("killed"),

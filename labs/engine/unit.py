@@ -137,7 +137,8 @@ def guest_words(path, source, to, values, first=()):
     folders where headers are looked for before all others
     """
     if path.endswith(".asm"):
-        return ["nasm", "-f", "elf32", "-g", "-F", "dwarf", "-i", os.path.dirname(values) + "/", "-o", to, source]
+        return ["nasm", "-f", "elf32", "-g", "-F", "dwarf", "-i", os.path.dirname(values) + "/",
+                "-o", to, source]
     flags = [f for f in variables(os.path.join(TOP, "teachos", "Makefile"))["CFLAGS_ALL"]
              if not f.startswith(("-I", "-W"))]
     return ["gcc"] + flags + ["-I" + f for f in list(first) + [
